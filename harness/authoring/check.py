@@ -18,6 +18,7 @@ from harness.data.dataset import Dataset, load_dataset
 from harness.data.loaded import LoadedTask
 from harness.data.sources import Generated, UnreachableData
 from harness.errors import UserError
+from harness.plan.early_rungs import early_rungs_of
 from harness.plan.estimate import CHARACTERS_PER_TOKEN
 from harness.plan.power import power_on
 from harness.plan.prepare import FindPlugins, PlannedSweep, declare, plan_sweep
@@ -115,8 +116,11 @@ def _check_plan(
         planned = plan_sweep(sweep, tasks, fingerprint=lambda model, revision: "")
     except UserError as error:
         return [Finding("error", place, _without(place, error))]
+    early = [Finding("warning", place, sentence) for sentence in early_rungs_of(planned.runs)]
     noticed = [] if preflight is None else preflight(planned)
-    return [Finding(_LEVELS[each.severity], f"{place}, {each.place}", each.sentence) for each in noticed]
+    return early + [
+        Finding(_LEVELS[each.severity], f"{place}, {each.place}", each.sentence) for each in noticed
+    ]
 
 
 def _demonstrations(inspection: "_Inspection", place: str, level: Level) -> list[Finding]:

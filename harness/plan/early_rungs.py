@@ -44,9 +44,9 @@ def _early_rungs(run: Run) -> list[str]:
     warm_up = _warm_up(stage.training, steps)
     if first < WARM_UPS * warm_up:
         sentences.append(
-            f"{run.candidate.name}/{run.candidate.method}: the first of {search.rungs} rungs ends after {first:,} "
-            f"of {steps:,} steps, and the first {warm_up:,} are warm-up, where what learns fastest at first is "
-            "ahead; lower rungs, reduction_factor or warmup_steps"
+            f"{run.candidate.name}/{run.candidate.method}: the first of {search.rungs} rungs ends at step {first:,} "
+            f"of {steps:,}, hardly after the warm-up, which ends at step {warm_up:,}: what learns fastest at "
+            "first is ahead there; lower rungs, reduction_factor or warmup_steps"
         )
     return sentences
 

@@ -447,6 +447,15 @@ def test_a_fault_of_a_sweep_is_found(
     assert any(says in message for message in found(level, findings))
 
 
+def test_a_search_whose_rungs_judge_too_early_is_warned_of(write: Write) -> None:
+    text = SWEEP.replace('"few_shot"', '"lora"') + "[defaults.lora]\nlearning_rate = [1e-3, 1e-2]\n"
+    searched = write("early.toml", text + "[search]\nrungs = 2\n")
+    warnings = found("warning", besides_power(check_sweep(searched, lambda names: plugins_of(adding()))))
+    assert any(
+        "search.rungs = 2 judges trials before lr_scheduler_type = 'linear'" in each for each in warnings
+    )
+
+
 def test_a_sweep_that_is_not_there_is_one_error(tmp_path: Path) -> None:
     path = tmp_path / "sweep.toml"
     assert check_sweep(path, lambda _: find_plugins()) == [Finding("error", str(path), "no such file")]

@@ -41,14 +41,13 @@ def test_a_first_rung_that_ends_hardly_after_the_warm_up_is_told(factor: int, wa
     sentences = early_rungs_of([run, run])
     assert len(sentences) == warned
     if warned:
-        assert (
-            "toy/lora: the first of 3 rungs ends after 19 of 300 steps, and the first 11 are" in sentences[0]
-        )
+        assert "toy/lora: the first of 3 rungs ends at step 19 of 300, hardly after the" in sentences[0]
+        assert "ends at step 11: " in sentences[0]
 
 
 def test_a_warm_up_in_steps_counts_as_one_in_shares() -> None:
     run = searched(rungs=3, lr_scheduler_type="constant_with_warmup", warmup_steps=20)
-    assert "the first 20 are warm-up" in early_rungs_of([run])[0]
+    assert "which ends at step 20: " in early_rungs_of([run])[0]
     assert early_rungs_of([run.model_copy(update={"search": None})]) == []
     assert early_rungs_of([searched(rungs=3, lr_scheduler_type="constant", warmup_steps=20)]) == []
 

@@ -106,8 +106,8 @@ def test_halving_trains_a_quarter_as_many_four_times_as_far() -> None:
 
 
 def test_a_setting_that_leads_by_luck_is_found_out_by_another_that_is_trained_to_the_end() -> None:
-    """Dev scores and losses of a toy on dates: a rate of 0.01, ahead after a third of its training, ends behind
-    one of 0.001."""
+    """As of a toy on dates: a rate of 0.01, for once ahead after a third of its training, ends behind one of
+    0.001."""
     rates = (3e-4, 1e-3, 1e-2)
     search = start(cell(space={"learning_rate": rates}, rungs=2, reduction_factor=3))
     by_share = {
