@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def add_verbs(add_verb: AddVerb) -> None:
     """Add the verbs of this file to the parser."""
     parser = add_verb("list", _list, "list tasks, metrics, shipped boards or finished runs")
-    parser.add_argument("what", choices=tuple(_ROWS))
+    parser.add_argument("what", choices=(*_ROWS, "runs"))
     parser.add_argument("--json", action="store_true", help="for scripts")
     add_tasks_dir(parser)
     add_results(parser)
@@ -52,14 +52,19 @@ def add_verbs(add_verb: AddVerb) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    rows = _ROWS[options.what](options)
+    if options.what == "runs":
+        rows, skipped = _run_rows(options)
+    else:
+        rows, skipped = _ROWS[options.what](options), 0
     if options.json:
         say(json.dumps(rows, indent=2))
     elif rows:
         print_table(rows)
+    elif skipped:
+        say(f"no {options.what} can be read: {skipped:,} skipped, as said above")
     else:
         say(f"no {options.what} found")
-    return DONE
+    return SOME_FAILED if skipped else DONE
 
 
 def _task_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -119,13 +124,17 @@ def _board_rows(_: argparse.Namespace) -> list[dict[str, Any]]:
     ]
 
 
-def _run_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
-    from harness.records.store import read_failures, read_results
+def _run_rows(options: argparse.Namespace) -> tuple[list[dict[str, Any]], int]:
+    """The runs below the results, and how many files and folders there cannot be read: each is warned of."""
+    from harness.records.store import read_runs
 
     if not options.results.is_dir():
         raise UserError(f"results folder {options.results} does not exist; `gainboard run SWEEP` makes one")
+    runs = read_runs(options.results)
+    for sentence in runs.skipped:
+        warn(sentence)
     rows: list[dict[str, Any]] = []
-    for result in read_results(options.results):
+    for result in runs.finished:
         primary = result.metrics.get(result.task.primary_metric)
         rows.append(
             {
@@ -138,13 +147,13 @@ def _run_rows(options: argparse.Namespace) -> list[dict[str, Any]]:
         )
     rows += [
         {"run": failure.run.label, "state": "failed", "score": None, "n": None, "reason": failure.reason}
-        for failure in read_failures(options.results)
+        for failure in runs.failed
     ]
-    return rows
+    return rows, len(runs.skipped)
 
 
-_ROWS = {"tasks": _task_rows, "metrics": _metric_rows, "boards": _board_rows, "runs": _run_rows}
-"""What `gainboard list` lists, to the function that makes its rows."""
+_ROWS = {"tasks": _task_rows, "metrics": _metric_rows, "boards": _board_rows}
+"""What `gainboard list` lists besides runs, to the function that makes its rows."""
 
 
 @hub_offline()  # it judges what is saved: no data set is downloaded to name its clusters

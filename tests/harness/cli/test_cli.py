@@ -344,6 +344,26 @@ def test_runs_are_listed_with_their_scores(tmp_path: Path, capsys: pytest.Captur
     assert (row["state"], row["score"], row["n"]) == ("done", 0.25, 4)
 
 
+def test_runs_that_cannot_be_read_are_named_and_told_by_the_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "results"
+    for seed in (0, 1):
+        write_result(results, make_run("toy", "full", task_card(), seed), task_card(), [1.0, 0.0])
+    one, other = sorted(results.rglob("result.json"))
+    one.write_text("{")
+    assert call("list", "runs") == 1
+    said = capsys.readouterr()
+    assert "seed 1" in said.out and f"skipped: {one.relative_to(tmp_path)}" in said.err
+    other.write_text("[]")
+    assert call("list", "runs") == 1
+    said = capsys.readouterr()
+    assert said.out == "no runs can be read: 2 skipped, as said above\n"
+    assert said.err.count("skipped: ") == 2
+    assert call("list", "runs", "--json") == 1
+    assert json.loads(capsys.readouterr().out) == []
+
+
 def test_scores_of_a_sweep_come_from_untuned_to_tuned_in_its_order(tmp_path: Path) -> None:
     sweep = Sweep.model_validate(
         {
