@@ -9,13 +9,13 @@ class PromptParts:
     """Prompts of one wording, taken apart."""
 
     before: str
-    """The beginning that all of them share, up to a space."""
+    """The beginning that all of them share, up to a space or a mark."""
 
     own: tuple[str, ...]
     """What remains of each; empty for prompts that are all the same."""
 
     after: str
-    """The end that all of them share, from a space on."""
+    """The end that all of them share, from a space or a mark on."""
 
 
 def prompt_parts(prompts: Sequence[str | None]) -> PromptParts:
@@ -25,12 +25,13 @@ def prompt_parts(prompts: Sequence[str | None]) -> PromptParts:
     if least == greatest:
         return PromptParts(least, ("",) * len(texts), "")
     start = _shared(least, greatest)
-    # Not within a word: "pa|ris" and "pa|rma" begin with no word in common.
-    while start and not least[start - 1].isspace():
+    # Not within a word: "pa|ris" and "pa|rma" begin with no word in common. A chat template's marks end one,
+    # such as `<|user|>`.
+    while start and not least[start - 1].isspace() and least[start - 1] != ">":
         start -= 1
     ends = [text[start:][::-1] for text in texts]
     stop = _shared(min(ends), max(ends))
-    while stop and not min(ends)[stop - 1].isspace():
+    while stop and not min(ends)[stop - 1].isspace() and min(ends)[stop - 1] != "<":
         stop -= 1
     own = tuple(text[start : len(text) - stop].strip() for text in texts)
     return PromptParts(least[:start], own, least[len(least) - stop :])

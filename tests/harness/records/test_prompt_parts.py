@@ -16,6 +16,18 @@ def test_a_prompt_is_taken_apart_between_words() -> None:
     assert (parts.before, parts.after) == ("Classify the mail.\n\nmy ", "\n\nAnswer:")
 
 
+def test_a_mark_of_a_chat_template_ends_what_is_shared() -> None:
+    prompts = [
+        f'<|system|>{{"type": "string"}}<|end|><|user|>{text}<|end|><|assistant|>' for text in ("Ada", "Adam")
+    ]
+    parts = prompt_parts(prompts)
+    assert parts.own == ("Ada", "Adam")
+    assert (parts.before, parts.after) == (
+        '<|system|>{"type": "string"}<|end|><|user|>',
+        "<|end|><|assistant|>",
+    )
+
+
 @pytest.mark.parametrize("prompts", [["same", "same"], ["same"], ["", None]])
 def test_of_prompts_that_are_all_the_same_nothing_is_their_own(prompts: list[str | None]) -> None:
     parts = prompt_parts(prompts)
