@@ -8,6 +8,7 @@ whoever started it has a process id to signal, and sees the exit code or the sig
 that no server has are started in the usual way.
 """
 
+import ctypes
 import gc
 import json
 import os
@@ -52,6 +53,9 @@ PLANTED = "GAINBOARD_TEST_PLANTED"
 
 BEGIN = "/harness/workers/begin.py"
 """The end of the path of what begins workers."""
+
+MOUNTS = "/proc/self/ns/mnt"
+"""The disks that a process sees, as a file."""
 
 STATUS = 8
 """Bytes of a child's status, as `os.waitpid` tells it, in decimal digits."""
@@ -103,7 +107,9 @@ def call(folder: Path, arguments: list[str]) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.connect(str(folder / kind))
         message = json.dumps(request).encode()
-        socket.send_fds(server, [f"{len(message):8}".encode()], [0, 1, 2])
+        # A node of a cluster sees disks of its own, and so do its workers.
+        with Path(MOUNTS).open("rb") as mounts:
+            socket.send_fds(server, [f"{len(message):8}".encode()], [0, 1, 2, mounts.fileno()])
         server.sendall(message)
         # The pipes are the child's now: whoever reads them learns of its end from it alone.
         nothing = os.open(os.devnull, os.O_RDWR)
@@ -175,6 +181,7 @@ def serve(folder: Path, kind: str) -> dict[str, Any] | None:
             os.close(wake)
             os.close(woken)
             os.setsid()
+            _see_disks_of(pipes.pop())
             for place, pipe in enumerate(pipes):
                 os.dup2(pipe, place)
                 os.close(pipe)
@@ -202,9 +209,18 @@ def _import(modules: tuple[str, ...]) -> dict[str, str]:
 
 
 def _receive(caller: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    length, pipes, _, _ = socket.recv_fds(caller, 8, 3)
+    length, pipes, _, _ = socket.recv_fds(caller, 8, 4)
     message = caller.recv(int(length), socket.MSG_WAITALL)
     return json.loads(message), pipes
+
+
+def _see_disks_of(mounts: int) -> None:
+    """Have this process see the disks that its caller sees. `mounts`: an open file, the caller's namespace."""
+    if os.fstat(mounts).st_ino != Path(MOUNTS).stat().st_ino:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.setns(mounts, 0):
+            raise OSError(ctypes.get_errno(), "the mounts of the caller cannot be entered")
+    os.close(mounts)
 
 
 def run(request: dict[str, Any]) -> None:

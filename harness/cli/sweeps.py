@@ -1,6 +1,7 @@
 """Verbs that work on a sweep: quickstart, run."""
 
 import argparse
+import importlib.util
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -72,6 +73,11 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     text = "where base models are trained and scored"
     parser.add_argument("--executor", choices=("local", "ray"), default="local", help=text)
     parser.add_argument("--address", help="of the Ray cluster (default: one is started on this machine)")
+    text = (
+        "where the nodes of a cluster keep weights: a folder that all see, or an address such as s3://bucket/sweep "
+        "(default: on the node that trained them)"
+    )
+    parser.add_argument("--storage-path", metavar="PLACE", help=text)
     text = (
         "base models at a time (default: one per GPU; without a GPU one, or one per core where all are tiny)"
     )
@@ -238,11 +244,25 @@ def _executor(options: argparse.Namespace, sweep: "Sweep") -> "Executor":
     if options.executor == "local":
         if options.address:
             raise UserError("--address is that of a Ray cluster; add --executor ray")
+        if options.storage_path:
+            raise UserError("--storage-path is for the nodes of a Ray cluster; add --executor ray")
         tiny_models = all(is_tiny(candidate.model) for candidate in sweep.candidates)
         return LocalExecutor(options.workers, devices_each=devices_each, tiny_models=tiny_models)
+    if importlib.util.find_spec("ray") is None:
+        raise UserError("--executor ray needs ray, which is not installed: pip install 'gainboard[ray]'")
     from harness.driver.cluster import RayExecutor
 
-    return RayExecutor(options.address, workers=options.workers, devices_each=devices_each)
+    return RayExecutor(
+        options.address,
+        workers=options.workers,
+        devices_each=devices_each,
+        storage=_absolute_storage(options.storage_path),
+    )
+
+
+def _absolute_storage(address: str | None) -> str | None:
+    """A folder as every node names it."""
+    return address if address is None or "://" in address else str(Path(address).absolute())
 
 
 def _local_workers(options: argparse.Namespace, sweep: "Sweep") -> int | None:

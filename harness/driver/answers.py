@@ -17,6 +17,7 @@ from harness.sweep.engines import ENGINE_TABLE, Way
 from harness.sweep.settings import EngineSettings
 from harness.workers.jobs import AskJob, BaseJob
 from harness.workers.listener import (
+    FilesWritten,
     JobAdvanced,
     JobBegan,
     JobFailure,
@@ -157,6 +158,8 @@ class _Wave:
         seconds = lane.starts.stopwatch()
         try:
             lane.answer(batch, self._settings, report, provisional_share=self._provisional_share)
+            # The record last: it says that the answers are there.
+            self._tell(FilesWritten(tuple(path for ask in batch for path in (ask.completions, ask.record))))
         except JobFailed as error:
             if len(batch) > 1:
                 # One adapter that does not fit must not cost those beside it.

@@ -1,11 +1,9 @@
 """Work on base models on a Ray cluster: each has an actor with its resources.
 
-The wave that a lost node was working on begins again elsewhere.
-
-Nodes need GainBoard installed, and no disk in common with the driver: rendered files travel with each wave,
-answers and records come back, and the driver alone writes results. Weights stay on the node that trained
-them, in a folder of the same name as the driver's `--work`. What happens on a node is told through two
-queues, as is what it asks: a task's metric is known to the driver only.
+Nodes need GainBoard installed, in this version, and no disk in common with the driver. Rendered files travel with
+each wave; each record and each run's answers come back as soon as they are whole, and the driver alone writes
+results. When a node is lost, another goes on with what has not come back. Weights go to the storage, where one is
+named; else they stay on the node that trained them, in a folder of the same name as the driver's `--work`.
 """
 
 import os
@@ -16,42 +14,69 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.driver.node import Node, WaveReport
+import ray
+from ray.exceptions import ObjectStoreFullError, OutOfDiskError, RayError, RayTaskError
+
+from harness.driver.cluster_members import (
+    SECONDS_TO_ANSWER,
+    ClusterMembers,
+    name_of,
+    one_line_of,
+)
+from harness.driver.cluster_node import ClusterNode, NodeFacts, NodeSetup
+from harness.driver.cluster_wave import (
+    absolute_wave,
+    inputs_of,
+    model_files_of,
+    unfinished,
+    with_absolute_model,
+)
+from harness.driver.node import WaveReport
+from harness.driver.storage import WeightsStorage
+from harness.driver.words import (
+    ArrivingFiles,
+    FilePiece,
+    JudgeAnswer,
+    JudgeQuestion,
+    ModelMissing,
+    WaveBegins,
+    WaveEnds,
+    WaveRefused,
+    WordStream,
+    pieces_of_file,
+    pieces_of_word,
+)
 from harness.errors import UserError
-from harness.records.store import atomic_write
+from harness.records.store import read_record
+from harness.records.training import NODE, TrainingRecord
 from harness.sweep.settings import EngineSettings
 from harness.workers.jobs import BaseJob, WaveJob
-from harness.workers.listener import Event, JobAdvanced, Listener, MetricJudge, Note
+from harness.workers.listener import FilesWritten, Listener, MetricJudge, Note
 from harness.workers.worker import JobFailed, check_not_stopping
 
-try:
-    import ray
-    from ray.exceptions import RayError, RayTaskError
-    from ray.util.queue import Empty, Queue
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-except ImportError:
-    raise UserError(
-        "--executor ray needs ray, which is not installed: pip install 'gainboard[ray]'"
-    ) from None
-
 RETRIES = 3
-"""Nodes that a base model's work may lose before it fails."""
+"""Nodes that a base model's work may lose one after the other, with nothing done in between, before it fails."""
 
-MOST_SENT = 64 << 20
-"""Bytes of a model's folder that travel to a node; a larger one must lie on every node under the same
-path."""
+MOST_UNDER_WAY = 8
+"""Pieces that are sent before the first of them has arrived."""
 
-SECONDS_BETWEEN_REPORTS = 1.0
 SECONDS_OF_WAITING = 0.5
-SECONDS_TO_ANSWER = 10.0
-"""A cluster that is there takes a connection in this time."""
+SECONDS_FOR_ROOM = 20.0
+"""After so long it is said that no node has room."""
 
-Files = dict[str, bytes]
-"""Absolute path → contents."""
+SECONDS_FOR_A_NODE = 600.0
+"""How long a cluster without any node that could work is waited for."""
+
+
+class NodeLost(Exception):
+    """The node of a base model's work is gone."""
+
+    def __init__(self, why: str, *, preempted: bool) -> None:
+        super().__init__(why)
+        self.preempted = preempted
 
 
 class RayExecutor:
@@ -59,36 +84,56 @@ class RayExecutor:
 
     on_this_machine = False
 
-    def __init__(self, address: str | None, *, workers: int | None = None, devices_each: int = 1) -> None:
+    def __init__(
+        self,
+        address: str | None,
+        *,
+        workers: int | None = None,
+        devices_each: int = 1,
+        storage: str | None = None,
+    ) -> None:
         """`address`: the cluster's; None: one is started here. `workers`: base models at a time; None: as
-        many as fit."""
-        try:
-            if address is not None:
-                _reach(address)
-            dashboard = None if address else False
-            with _handler_of_sigterm_kept():
-                ray.init(
-                    address=address, include_dashboard=dashboard, log_to_driver=False, logging_level="error"
-                )
-        except (OSError, RayError, RuntimeError, ValueError) as error:
-            raise UserError(
-                f"no Ray cluster answers at {address} ({_one_line(error)}); `ray status` shows whether "
-                "one runs, and "
-                "without --address one is started on this machine"
-            ) from None
-        resources = ray.cluster_resources()
-        gpus = int(resources.get("GPU", 0))
+        many as fit. `storage`: where weights go; None: they stay where they were trained."""
+        self._storage = WeightsStorage(storage) if storage else None
+        if self._storage is not None:
+            self._storage.check()
+        _connect(address)
+        gpus = int(ray.cluster_resources().get("GPU", 0))
         if gpus and gpus < devices_each:
             raise UserError(f"a worker needs {devices_each} GPUs, and the cluster has {gpus}")
-        self._resources: dict[str, Any] = {"num_cpus": 1, "num_gpus": devices_each if gpus else 0}
-        self.workers = workers or max(1, gpus // devices_each if gpus else int(resources.get("CPU", 1)))
+        num_gpus = devices_each if gpus else 0
+        self._resources: dict[str, Any] = {"num_cpus": 1, "num_gpus": num_gpus}
+        self._members = ClusterMembers({"CPU": 1, "GPU": num_gpus})
+        self._refusals = self._members.look()
+        if self._refusals and not self._members.able():
+            raise UserError("\n".join(self._refusals))
+        self.workers = workers or self._members.places()
+        self._token = f".cluster-{uuid.uuid4().hex}"
+        if self._storage is not None:
+            self._storage.leave(self._token)
+        self._marked: set[Path] = set()
+        self._lock = threading.Lock()
 
     @contextmanager
     def open(
         self, base: BaseJob, *, work: Path, settings: EngineSettings, listener: Listener, judge: MetricJudge
     ) -> Iterator["_Workplace"]:
         """See `Executor.open`."""
-        place = _Workplace(base, work.absolute(), settings, listener, judge, self._resources)
+        work = work.absolute()
+        with self._lock:
+            self._mark(work)
+            for sentence in self._refusals:
+                listener(Note(sentence))
+            self._refusals = []
+        setup = NodeSetup(
+            base=with_absolute_model(base).model_dump(mode="json"),
+            work=work,
+            settings=settings.model_dump(mode="json"),
+            threads=os.environ.get("OMP_NUM_THREADS"),
+            token=self._token,
+            storage=None if self._storage is None else self._storage.address,
+        )
+        place = _Workplace(setup, self._members, self._resources, listener, judge)
         try:
             yield place
             place.end_workers()
@@ -97,7 +142,21 @@ class RayExecutor:
 
     def close(self) -> None:
         """See `Executor.close`."""
+        for work in self._marked:
+            (work / self._token).unlink(missing_ok=True)
+        if self._storage is not None:
+            with suppress(UserError):
+                self._storage.remove(self._token)
         ray.shutdown()
+        self._members.close()
+
+    def _mark(self, work: Path) -> None:
+        """Leave a file in the work folder: a node that sees it has the same disk."""
+        if work not in self._marked:
+            self._marked.add(work)
+            for left in work.glob(".cluster-*"):  # by a driver that was killed
+                left.unlink(missing_ok=True)
+            (work / self._token).touch()
 
 
 class _Workplace:
@@ -105,101 +164,261 @@ class _Workplace:
 
     def __init__(
         self,
-        base: BaseJob,
-        work: Path,
-        settings: EngineSettings,
+        setup: NodeSetup,
+        members: ClusterMembers,
+        resources: dict[str, Any],
         listener: Listener,
         judge: MetricJudge,
-        resources: dict[str, Any],
     ) -> None:
-        folder = Path(base.model)
-        model = str(folder.absolute()) if folder.is_dir() else base.model
-        self._base, self._work = base.model_copy(update={"model": model}), work
-        self._settings, self._resources = settings, resources
-        self._listener, self._judge = listener, judge
-        # What carries word must not be lost with a node: it stays where the driver is.
-        on_this_node = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        self._events, self._answers = (
-            Queue(actor_options={"num_cpus": 0, "scheduling_strategy": on_this_node}) for _ in range(2)
-        )
-        # Ray drops an actor's large arguments once it is made (ray#53727), and another node needs them again:
-        # they are held here.
-        self._model_files = ray.put(_contents(_model_files(self._base)))
+        self._setup, self._members, self._resources = setup, members, resources
+        self._tell, self._judge = listener, judge
+        self._base = BaseJob.model_validate(setup.base)
+        self._unfit: dict[str, str] = {}
+        """Why nodes cannot work on this base model, in sentences, by their ids."""
+
         self._node: Any = None
+        self._facts: NodeFacts | None = None
+        self._name = ""
+        self._heard, self._arriving = WordStream(), ArrivingFiles()
+        self._came = 0
+        """How often something that was finished came back."""
+
+        self._elsewhere: set[str] = set()
+        """Where weights lie that are on no disk of the driver, nor in the storage."""
 
     def execute(self, wave: WaveJob) -> WaveReport:
-        """See `Workplace.execute`. Raises `JobFailed` when every node that tried was lost."""
-        wave = _absolute(wave)
-        sent = _contents(path for path in _inputs(wave) if path.is_file())
-        if self._node is None:
-            self._node = self._place()
-        reference = self._node.execute.remote(wave.model_dump(mode="json"), sent)
-        report: WaveReport
-        files: Files
-        try:
-            self._hear(reference)
-            report, files = ray.get(reference)
-        except RayTaskError as error:
-            raise error.cause if isinstance(error.cause, Exception) else JobFailed(_one_line(error)) from None
-        except RayError as error:
-            self._kill()
-            raise JobFailed(f"its node was lost {RETRIES + 1} times ({_one_line(error)})") from None
-        for path, contents in files.items():
-            with atomic_write(Path(path), "wb") as file:
-                file.write(contents)
-        return report
+        """See `Workplace.execute`. Raises `JobFailed` when every node that tried was lost, `UserError` when the
+        cluster is."""
+        wave = absolute_wave(wave)
+        losses = 0
+        while True:
+            left = unfinished(wave, self._tell)
+            if not (left.fits or left.asks):
+                return WaveReport([], [])
+            came = self._came
+            try:
+                if self._node is None:
+                    self._place()
+                report = self._work_on(left)
+            except NodeLost as loss:
+                self._drop()
+                self._members.check_after_loss()
+                losses = (0 if self._came > came else losses) + (not loss.preempted)
+                if losses > RETRIES:
+                    raise JobFailed(
+                        f"its node was lost {losses} times, the last time because {loss}"
+                    ) from None
+                said = "a node was lost, and another goes on with what it had not finished"
+                self._tell(Note(": ".join(filter(None, (said, self._name, str(loss))))))
+                continue
+            if report is not None:
+                return report
 
     def end_workers(self) -> None:
         """End the workers in order; where that fails they end with their node's process."""
         if self._node is not None:
             with suppress(RayError):
                 ray.get(self._node.close.remote(), timeout=SECONDS_TO_ANSWER)
+        for place in sorted(self._elsewhere):
+            self._tell(
+                Note(
+                    f"its weights lie on {place} alone, below {self._setup.work / 'trained'}; --storage-path names "
+                    "a place that every node sees"
+                )
+            )
 
     def close(self) -> None:
-        """Give the node and the queues back."""
-        self._kill()
-        for queue in (self._events, self._answers):
-            queue.shutdown(force=True)
+        """Give the node back."""
+        self._drop()
 
-    def _place(self) -> Any:
-        """An actor on whichever node has room; on another, with the wave it was at, when that is lost."""
-        actor = ray.remote(max_restarts=RETRIES, max_task_retries=RETRIES, **self._resources)(_Node)
-        return actor.remote(
-            self._base.model_dump(mode="json"),
-            str(self._work),
-            self._settings.model_dump(mode="json"),
-            self._model_files,
-            self._events,
-            self._answers,
-            os.environ.get("OMP_NUM_THREADS"),
-        )
+    # A node
 
-    def _kill(self) -> None:
+    def _place(self) -> None:
+        """Have an actor on a node that has room, the right versions and what this work needs."""
+        self._name = ""
+        while self._node is None:
+            self._tell_all(self._members.look())
+            excluded = {*self._members.refused, *self._unfit}
+            if self._unfit and not self._members.able() - excluded:
+                raise JobFailed(f"no node of the cluster can work on it: {'; '.join(self._unfit.values())}")
+            options = dict(self._resources)
+            if excluded:
+                options["label_selector"] = {"ray.io/node-id": f"!in({','.join(sorted(excluded))})"}
+            self._node = ray.remote(max_restarts=0, max_task_retries=0, **options)(_Node).remote(self._setup)
+            try:
+                facts = self._wait_for(self._node.look.remote(), placing=True)
+            except NodeLost:
+                self._drop()
+                refusals = self._members.look()  # of another version, it may not even begin
+                if not refusals:
+                    raise
+                self._tell_all(refusals)
+                continue
+            self._tell_all(self._members.look())  # it may have joined since
+            self._facts, self._name = facts, _name(facts.node_id)
+            if facts.storage_fault is not None:
+                self._leave_out(facts.storage_fault)
+            elif facts.node_id in self._members.refused:
+                self._drop()
+        if self._facts is not None and not self._facts.shares_disk:
+            for path in model_files_of(self._base):
+                for part in pieces_of_file(path, once=True):
+                    self._send(part)
+
+    def _leave_out(self, sentence: str) -> None:
+        """This node is not for this base model."""
+        assert self._facts is not None, "it was looked at"
+        fault = f"node {self._name}: {sentence}"
+        self._unfit[self._facts.node_id] = fault
+        self._tell(Note(f"{fault}; it gets no work on this model"))
+        self._drop()
+
+    def _drop(self) -> None:
         if self._node is not None:
             with suppress(RayError):
                 ray.kill(self._node, no_restart=True)
-        self._node = None
+        self._node = self._facts = None
+        self._arriving.drop()
+        self._heard, self._arriving = WordStream(), ArrivingFiles()
 
-    def _hear(self, reference: Any) -> None:
-        """Pass on what the node says until it is done with the wave."""
-        starts, over = 0, False
+    def _wait_for(self, call: Any, *, placing: bool = False) -> Any:
+        """What a node answers. Raises `NodeLost` where it cannot, `UserError` where the cluster is lost."""
+        began, told = time.monotonic(), not placing
+        while not ray.wait([call], timeout=SECONDS_OF_WAITING)[0]:
+            check_not_stopping()
+            self._members.check()
+            waited = time.monotonic() - began
+            if placing and waited > SECONDS_FOR_ROOM:
+                if not told:
+                    self._tell(Note("no node has room for it yet; it waits"))
+                    told = True
+                if waited > SECONDS_FOR_A_NODE and not self._members.able():
+                    raise UserError(
+                        f"for {SECONDS_FOR_A_NODE / 60:.0f} minutes the cluster has had no node that could work "
+                        "(`ray status` shows its nodes). Add one, and then start the same command: what has come "
+                        "back is kept"
+                    )
+        try:
+            return ray.get(call)
+        except (ObjectStoreFullError, OutOfDiskError) as error:
+            raise UserError(
+                f"Ray has no room left for objects, in memory or on the disk of its --temp-dir "
+                f"({one_line_of(error)}). Make room, and then start the same command: what has come back is kept"
+            ) from None
+        except RayTaskError as error:  # its disk is full, say
+            raise JobFailed(f"node {self._name}: {one_line_of(error.cause)}") from None
+        except RayError as error:
+            raise NodeLost(_why(error), preempted=getattr(error, "preempted", False)) from None
+
+    def _tell_all(self, sentences: Iterable[str]) -> None:
+        for sentence in sentences:
+            self._tell(Note(sentence))
+
+    # What is said
+
+    def _send(self, *words: object) -> None:
+        under_way: list[Any] = []
+        for word in words:
+            for piece in pieces_of_word(word):
+                under_way.append(self._node.take.remote(piece))
+                if len(under_way) >= MOST_UNDER_WAY:
+                    self._wait_for(under_way.pop(0))
+        for call in under_way:
+            self._wait_for(call)
+
+    def _work_on(self, wave: WaveJob) -> WaveReport | None:
+        """Have the node do a wave; None where it does not have what that needs."""
+        assert self._facts is not None, "it was looked at"
+        if not self._facts.shares_disk:
+            for path in dict.fromkeys(inputs_of(wave)):
+                if path.is_file():
+                    for part in pieces_of_file(path):
+                        self._send(part)
+        self._send(WaveBegins(wave.model_dump(mode="json")))
+        fits = {fit.record for fit in wave.fits}
         while True:
             check_not_stopping()
-            try:
-                word = self._events.get(timeout=SECONDS_OF_WAITING)
-            except Empty:
-                if over:
-                    return
-                over = bool(ray.wait([reference], timeout=0)[0])  # what it said last may still be on its way
-                continue
-            if isinstance(word, _WaveBegan):
-                starts += 1
-                if starts > 1:
-                    self._listener(Note("a node was lost, and its work begins again elsewhere"))
-            elif isinstance(word, _JudgeQuestion):
-                self._answers.put((word.identity, self._judge(word.key, word.rows)))
-            else:
-                self._listener(word)
+            for word in self._heard.words(self._wait_for(self._node.say.remote())):
+                match word:
+                    case FilePiece():
+                        self._arriving.take(word)
+                    case FilesWritten():
+                        self._came += 1
+                        self._note_places(path for path in word.paths if path in fits)
+                        self._tell(word)
+                    case JudgeQuestion():
+                        self._send(JudgeAnswer(self._verdict(word)))
+                    case ModelMissing():
+                        self._leave_out(
+                            f"{word.sentence}; put it there under the same path, or into the model cache"
+                        )
+                        return None
+                    case WaveRefused():
+                        raise word.error
+                    case WaveEnds():
+                        return WaveReport(word.failures, [])
+                    case _:
+                        self._tell(word)
+
+    def _verdict(self, question: JudgeQuestion) -> dict[str, Any] | Exception:
+        """What the task's metric says, or what it raised."""
+        try:
+            return self._judge(question.key, question.rows)
+        except UserError as error:
+            return error
+        except Exception as error:  # of a task's own metric
+            return JobFailed(f"{type(error).__name__}: {one_line_of(error)}")
+
+    def _note_places(self, records: Iterable[Path]) -> None:
+        for path in records:
+            place = read_record(path, TrainingRecord).weights_at
+            if place.startswith(NODE):
+                self._elsewhere.add(place)
+
+
+class _Node(ClusterNode):
+    """As Ray starts it."""
+
+    def __init__(self, setup: NodeSetup) -> None:
+        node_id = ray.get_runtime_context().get_node_id()
+        devices = ",".join(map(str, ray.get_gpu_ids())) or None
+        super().__init__(setup, node_id=node_id, name=_name(node_id), devices=devices)
+
+
+def _name(node_id: str) -> str:
+    return next((name_of(node) for node in ray.nodes() if node["NodeID"] == node_id), node_id[:8])
+
+
+def _why(error: Exception) -> str:
+    """Why an actor is gone, in a few words."""
+    if getattr(error, "preempted", False):
+        return "it was preempted"
+    text = one_line_of(error)
+    return "its machine, or Ray on it, has ended" if "node has died" in text else text
+
+
+def _connect(address: str | None) -> None:
+    """Join the cluster, or start one. Raises `UserError` where that does not work."""
+    try:
+        if address is not None:
+            _reach(address)
+        with _handler_of_sigterm_kept():
+            ray.init(
+                address=address,
+                include_dashboard=None if address else False,
+                log_to_driver=False,
+                logging_level="error",
+            )
+    except (OSError, RayError, RuntimeError, ValueError) as error:
+        if "ersion mismatch" in str(error):
+            raise UserError(
+                f"the Ray cluster at {address} has another version of Ray or Python than this machine "
+                f"({one_line_of(error)}): install the same on both"
+            ) from None
+        raise UserError(
+            f"no Ray cluster answers at {address} ({one_line_of(error)}); `ray status` shows whether one runs, and "
+            "without --address one is started on this machine"
+        ) from None
 
 
 @contextmanager
@@ -218,141 +437,3 @@ def _reach(address: str) -> None:
     host, _, port = address.rpartition(":")
     if host and port.isdecimal() and "/" not in host:
         socket.create_connection((host, int(port)), timeout=SECONDS_TO_ANSWER).close()
-
-
-def _absolute(wave: WaveJob) -> WaveJob:
-    """With paths that mean the same in another folder, on another machine."""
-
-    def absolute(value: Any) -> Any:
-        if isinstance(value, Path):
-            return value.absolute()
-        if isinstance(value, dict):
-            return {name: absolute(item) for name, item in value.items()}
-        if isinstance(value, list | tuple):
-            return tuple(absolute(item) for item in value)
-        return value
-
-    return WaveJob.model_validate(absolute(wave.model_dump()))
-
-
-def _inputs(wave: WaveJob) -> Iterable[Path]:
-    """The files that a node needs for a wave."""
-    for fit in wave.fits:
-        yield from (fit.train, fit.dev)
-        if fit.judged is not None:
-            yield fit.judged.prompts
-    for ask in wave.asks:
-        yield ask.prompts
-
-
-def _model_files(base: BaseJob) -> list[Path]:
-    """Those of the base model's folder, where they are small enough to travel."""
-    folder = Path(base.model)
-    if not folder.is_dir():
-        return []
-    files = [path for path in sorted(folder.iterdir()) if path.is_file()]
-    return files if sum(path.stat().st_size for path in files) <= MOST_SENT else []
-
-
-def _outputs(wave: WaveJob, report: WaveReport) -> Iterable[Path]:
-    """The files that the driver needs."""
-    for fit in wave.fits:
-        yield fit.record
-    for ask in wave.asks:
-        yield from (ask.completions, ask.record)
-    yield from report.records
-
-
-def _contents(paths: Iterable[Path]) -> Files:
-    return {str(path): path.read_bytes() for path in paths}
-
-
-def _lay_out(files: Files) -> None:
-    """Write the files that this machine does not have."""
-    for name, contents in files.items():
-        path = Path(name)
-        if not path.exists():
-            with atomic_write(path, "wb") as file:
-                file.write(contents)
-
-
-class _Node:
-    """A base model's workers where they are: what runs on the node."""
-
-    def __init__(
-        self, base: dict[str, Any], work: str, settings: dict[str, Any], model_files: Files, events: Any,
-        answers: Any, threads: str | None,
-    ) -> None:  # fmt: skip
-        # Ray sets one thread for one CPU; how many threads add up a sum must not depend on the executor.
-        if threads is None:
-            os.environ.pop("OMP_NUM_THREADS", None)
-        else:
-            os.environ["OMP_NUM_THREADS"] = threads
-        _lay_out(model_files)
-        self._events = events
-        driver = _Driver(events, answers)
-        self._node = Node(
-            BaseJob.model_validate(base),
-            work=Path(work),
-            settings=EngineSettings.model_validate(settings),
-            devices=",".join(map(str, ray.get_gpu_ids())) or None,
-            listener=driver.tell,
-            judge=driver.judge,
-        )
-
-    def execute(self, wave_data: dict[str, Any], sent: Files) -> tuple[WaveReport, Files]:
-        """Lay out the files, do the work, give back what the driver needs."""
-        self._events.put(_WaveBegan())
-        _lay_out(sent)
-        wave = WaveJob.model_validate(wave_data)
-        report = self._node.execute(wave)
-        return report, _contents(path for path in _outputs(wave, report) if path.is_file())
-
-    def close(self) -> None:
-        """End the workers."""
-        self._node.close()
-
-
-@dataclass(frozen=True)
-class _WaveBegan:
-    """A node begins with a wave, perhaps after another one was lost with it."""
-
-
-@dataclass(frozen=True)
-class _JudgeQuestion:
-    """A training wants its answers on dev judged."""
-
-    identity: str
-    """What the answer is put under: a node that was lost may have left one that nobody took."""
-
-    key: str
-    rows: list[dict[str, Any]]
-
-
-class _Driver:
-    """The driver, as a node sees it."""
-
-    def __init__(self, events: Any, answers: Any) -> None:
-        self._events, self._answers = events, answers
-        self._said = 0.0
-
-    def tell(self, event: Event) -> None:
-        """A `Listener`."""
-        if isinstance(event, JobAdvanced):
-            if time.monotonic() - self._said < SECONDS_BETWEEN_REPORTS:
-                return
-            self._said = time.monotonic()
-        self._events.put(event)
-
-    def judge(self, key: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """A `MetricJudge`."""
-        question = _JudgeQuestion(uuid.uuid4().hex, key, rows)
-        self._events.put(question)
-        while True:
-            identity, answer = self._answers.get()
-            if identity == question.identity:
-                return dict(answer)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]

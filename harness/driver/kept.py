@@ -27,7 +27,7 @@ def is_trained(fit: FitJob, tell: Listener) -> bool:
         return False
     if not fit.record.exists():
         return False
-    record = _record_of(fit, tell)
+    record = record_of(fit, tell)
     beside_weights = fit.weights / TRAINING
     if record is not None and beside_weights.exists():
         try:
@@ -38,7 +38,7 @@ def is_trained(fit: FitJob, tell: Listener) -> bool:
     return record is not None
 
 
-def _record_of(fit: FitJob, tell: Listener) -> TrainingRecord | None:
+def record_of(fit: FitJob, tell: Listener) -> TrainingRecord | None:
     """None where it is damaged: the training worker has another one beside the weights."""
     try:
         return read_record(fit.record, TrainingRecord)

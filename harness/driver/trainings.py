@@ -12,6 +12,7 @@ from harness.records.training import TrainingRecord
 from harness.workers.jobs import BaseJob, FitJob
 from harness.workers.listener import (
     Event,
+    FilesWritten,
     JobAdvanced,
     JobBegan,
     JobFailure,
@@ -51,7 +52,9 @@ class TrainingPhase:
         for fit in fits:
             self._tell(JobBegan(fit.label))
             failure = self._train(fit, provisional_share=1 / len(fits))
-            if failure is not None:
+            if failure is None:
+                self._tell(FilesWritten((fit.record,)))
+            else:
                 self._missing[fit.weights] = failure.reason
                 failures.append(failure)
             self._tell(JobsEnded(1))

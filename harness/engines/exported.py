@@ -89,9 +89,12 @@ def check_weights(result: Result, source: Path) -> None:
     """Raise `UserError` unless a folder holds the weights that a run was scored with, as far as files tell."""
     run = result.run
     if not source.is_dir():
+        elsewhere = "another machine or a node of a cluster"
+        if result.weights_at:
+            elsewhere = f"a cluster ({result.weights_at})"
         raise UserError(
             f"the weights of {run.label} are gone: there is no {source}. If they were trained elsewhere, on "
-            "another machine or a node of a cluster, copy its work folder here or name it with --work. "
+            f"{elsewhere}, copy its work folder here or name it with --work. "
             "Otherwise remove the run's result.json and start the sweep again, which trains them anew"
         )
     record = source / TRAINING

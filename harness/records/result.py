@@ -123,6 +123,15 @@ class Result(Frozen):
         return self.trainings[-1] if self.run.stages else None
 
     @property
+    def weights_at(self) -> str:
+        """Where the weights of a tuned run lie, as `TrainingRecord.weights_at` has it; empty where they lie in the
+        sweep's work folder."""
+        recipe = self.run.recipe
+        return next(
+            (training.weights_at for training in self.trainings if recipe and training.key == recipe.key), ""
+        )
+
+    @property
     def often_cut(self) -> str:
         """What to do about answers that were cut at `max_tokens`,
         where these are more than a few; else empty."""

@@ -1,5 +1,6 @@
 """Records of trainings: what was measured of each, and how settings were chosen."""
 
+import operator
 from functools import reduce
 from typing import Annotated
 
@@ -8,6 +9,13 @@ from pydantic import AfterValidator, Field, model_validator
 from harness.records.fields import LARGEST_AMOUNT, Amount, Count, Finite, TrainingShare, record_part
 from harness.sweep.recipe import Settings, is_none
 from harness.toml import LARGEST_COUNT, Frozen
+
+LONGEST_PLACE = 1_000
+"""Characters of an address."""
+
+
+NODE = "node "
+"""What `weights_at` begins with, where weights lie on a node of a cluster alone; its name follows."""
 
 
 @record_part
@@ -138,6 +146,10 @@ class TrainingRecord(Frozen):
     diverged: str = ""
     """Why the training is not to be trusted although it ended: its loss rose and did not come down again.
     Empty when all is well."""
+
+    weights_at: str = Field(default="", max_length=LONGEST_PLACE, exclude_if=operator.not_)
+    """Where the weights lie, if not in the sweep's work folder: an address, or `NODE` and the name of the one
+    whose own work folder has them."""
 
     @property
     def dev_loss(self) -> float | None:

@@ -52,7 +52,14 @@ class Note:
     text: str
 
 
-Event = PhaseBegan | JobBegan | JobAdvanced | JobsEnded | Note
+@dataclass(frozen=True)
+class FilesWritten:
+    """What came of jobs is there, whole: of a training its record, of runs their answers and their records."""
+
+    paths: tuple[Path, ...]
+
+
+Event = PhaseBegan | JobBegan | JobAdvanced | JobsEnded | FilesWritten | Note
 Listener = Callable[[Event], None]
 
 MetricJudge = Callable[[str, list[dict[str, Any]]], dict[str, Any]]

@@ -29,7 +29,8 @@ HEAVY = {
         f"harness.plugins.lm_eval.{name}" for name in ("adapter", "judging", "library", "members", "refusals")
     },
     "optuna": {"harness.plan.samplers"},
-    "ray": {"harness.driver.cluster"},
+    "fsspec": {"harness.driver.storage"},
+    "ray": {"harness.driver.cluster", "harness.driver.cluster_members"},
     "bm25s": {"harness.task.demonstrations"},
     "sacrebleu": {"harness.metrics.overlap"},
     "rouge_score": {"harness.metrics.overlap"},

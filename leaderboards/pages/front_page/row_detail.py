@@ -4,7 +4,7 @@ from leaderboards.gathered import Site
 from leaderboards.links import model_href, why_href
 from leaderboards.pages.parts.grid import Item, RowDetail
 from leaderboards.pages.parts.heads import compared_with
-from leaderboards.pages.parts.use import changed_settings, run_command, weights_of
+from leaderboards.pages.parts.use import changed_settings, place_of_weights, run_command
 from leaderboards.rank.baselines import UNTUNED
 from leaderboards.rank.cells import Cell
 from leaderboards.rank.tables import Row
@@ -18,13 +18,17 @@ def row_detail(site: Site, row: Row) -> RowDetail:
     """What decides a row, and what made it."""
     tasks = [task for task in site.table.tasks if task in row.cells]
     facts = [(task, _task_item(site, row, task)) for task in tasks[:MOST_TASKS]]
-    run = row.cells[tasks[0]].results[0].run
+    result = row.cells[tasks[0]].results[0]
+    run = result.run
     if row.tuned:
         if run.training is not None:
             settings = ", ".join(changed_settings(run.training))
             facts.append(("Settings", Item(f"{settings or 'the defaults'}.")))
         facts.append(
-            ("Weights", Item(f"{weights_of(run)}.", links=(("Use them", f"{model_href(row.name)}#use"),)))
+            (
+                "Weights",
+                Item(f"{place_of_weights(result)}.", links=(("Use them", f"{model_href(row.name)}#use"),)),
+            )
         )
     if rivals := compared_with(site, row):
         facts.append(("Compare with", Item("", links=rivals)))
@@ -32,7 +36,7 @@ def row_detail(site: Site, row: Row) -> RowDetail:
     if hidden > 0:
         more = ((f"{count_of(hidden, 'more task')}", model_href(row.name)),)
         facts.insert(MOST_TASKS, ("Further", Item("", links=more)))
-    command = run_command(row.cells[tasks[0]].results[0].provenance.command, run)
+    command = run_command(result.provenance.command, run)
     return RowDetail(tuple(facts), command)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.records.result import Result
+from harness.records.training import NODE
 from harness.sweep.methods import TUNERS
 from harness.sweep.prompting import LATER_FIELDS
 from harness.sweep.recipe import Recipe, Training
@@ -68,8 +69,8 @@ def run_box(result: Result) -> UseBox:
     label, weights = candidate_label(run.candidate.name, method_name(run)), weights_of(run)
     return UseBox(
         f"{label}, tuned on {run.task}" if run.recipe else label,
-        weights,
-        " ".join(_about(run)),
+        place_of_weights(result),
+        " ".join(_about(run, result.weights_at)),
         (
             *_loading(run, weights, chat=result.generation.chat_template),
             *_export(result),
@@ -86,7 +87,13 @@ def weights_of(run: Run) -> str:
     return f"work/trained/{run.recipe.key}/weights"
 
 
-def _about(run: Run) -> list[str]:
+def place_of_weights(result: Result) -> str:
+    """Where weights lie, with the place where that is not the sweep's own machine."""
+    place, folder = result.weights_at, weights_of(result.run)
+    return f"{folder} on {place}" if place.startswith(NODE) else place or folder
+
+
+def _about(run: Run, place: str) -> list[str]:
     candidate, recipe = run.candidate, run.recipe
     if run.members and recipe is None:
         return [f"An ensemble of {len(run.members)} arms, which has no weights of its own: load each member."]
@@ -101,11 +108,25 @@ def _about(run: Run) -> list[str]:
     else:
         said = [f"All weights of a model, tuned from {candidate.model}, seed {run.seed}."]
     if recipe is not None:
-        said.append("work is the sweep’s --work folder; the weights lie there unless somebody removed them.")
+        said.append(_about_place(run, place))
     if candidate.chat_template_kwargs:
         arguments = json.dumps(candidate.chat_template_kwargs, ensure_ascii=False, sort_keys=True)
         said.append(f"Give the chat template {arguments}.")
     return said
+
+
+def _about_place(run: Run, place: str) -> str:
+    if place.startswith(NODE):
+        return (
+            "work is the --work folder as that node of the sweep’s cluster has it; no other machine has the weights, "
+            "so copy them from there first."
+        )
+    if place:
+        return (
+            "The sweep’s cluster keeps the weights in that storage; copy them to "
+            f"{weights_of(run)}, where the commands below read them."
+        )
+    return "work is the sweep’s --work folder; the weights lie there unless somebody removed them."
 
 
 def _is_adapter(recipe: Recipe) -> bool:

@@ -207,3 +207,22 @@ def test_the_verdict_the_model_and_the_run_say_how_to_use_what_is_advised(tmp_pa
     own = Text(site / run_href(result)).text
     assert f"Weights: {weights_of(result.run)}" in own and "Other tasks:" not in own
     assert f"--only {result.run.folder.as_posix()}" in own
+
+
+def test_weights_that_lie_elsewhere_are_told_with_their_place(tmp_path: Path) -> None:
+    run = run_of("lora")
+    folder = weights_of(run)
+    places = {
+        "node gpu-7 (10.0.0.7)": (f"{folder} on node gpu-7 (10.0.0.7)", "no other machine has the weights"),
+        "s3://bucket/sweep/trained/k/weights": (
+            "s3://bucket/sweep/trained/k/weights",
+            f"copy them to {folder}",
+        ),
+        "": (folder, "the weights lie there unless somebody removed them"),
+    }
+    for number, (place, (where, about)) in enumerate(places.items()):
+        box = run_box(
+            write_result(tmp_path / str(number), run, CARD, [1.0, 0.0], trained={"weights_at": place})
+        )
+        assert box.weights == where
+        assert about in box.about
