@@ -16,8 +16,8 @@ class UserError(Exception):
 
 
 def from_here(path: Path) -> Path:
-    """A path as a person types it, where it lies below the folder that they are in: what is recorded and published
-    says nothing of the folders above."""
+    """A path as a person types it, where it lies below the folder that they are in: what is recorded and
+    published says nothing of the folders above."""
     try:
         return path.relative_to(Path.cwd())
     except (ValueError, OSError):

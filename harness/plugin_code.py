@@ -1,8 +1,8 @@
-"""Run code that a task's author wrote: whatever it raises becomes one sentence, and what it changes of the process
-is put back.
+"""Run code that a task's author wrote: whatever it raises becomes one sentence, and what it
+changes of the process is put back.
 
-What it prints goes to standard error, for the whole command line (`harness.terminal.output`). This is no sandbox:
-a task is code that its user trusts. It keeps the faults of one task from the runs of all others.
+What it prints goes to standard error, for the whole command line (`harness.terminal.output`). This is no
+sandbox: a task is code that its user trusts. It keeps the faults of one task from the runs of all others.
 """
 
 import decimal
@@ -35,9 +35,9 @@ class PluginFault(UserError):
 class plugin_code:
     """While it is entered, a plugin's code runs.
 
-    Raises `PluginFault` for all that it ends with, such as `sys.exit`, pytest's `skip()` or a cancelled task of
-    asyncio. A `UserError` of its own passes, with the place before it; so does Ctrl-C, and a `KeyboardInterrupt` of
-    its own where nobody could tell the two apart.
+    Raises `PluginFault` for all that it ends with, such as `sys.exit`, pytest's `skip()` or a cancelled task
+    of asyncio. A `UserError` of its own passes, with the place before it; so does Ctrl-C, and a
+    `KeyboardInterrupt` of its own where nobody could tell the two apart.
     """
 
     __slots__ = ("_part", "_place")
@@ -145,8 +145,8 @@ def _restore_locale(before: str) -> None:
 
 
 def _numpy_state() -> tuple[Any, ...] | None:
-    """How numpy's global generator stands, and what becomes of its faulty operations; None without numpy, which is
-    not loaded for that."""
+    """How numpy's global generator stands, and what becomes of its faulty operations; None without
+    numpy, which is not loaded for that."""
     numpy = sys.modules.get("numpy")
     if numpy is None or "numpy.random" not in sys.modules:
         return None
@@ -191,8 +191,8 @@ def _restore_signals(before: dict[signal.Signals, Any]) -> None:
 
 
 _SIGNALS = (
-    signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGPIPE, signal.SIGCHLD, signal.SIGUSR1,
-    signal.SIGUSR2,
+    signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGPIPE, signal.SIGCHLD,
+    signal.SIGUSR1, signal.SIGUSR2,
 )  # fmt: skip
 
 

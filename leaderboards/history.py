@@ -195,7 +195,8 @@ class History:
         return changes(before.table, now.table, self.unit_of(before.table))
 
     def unit_of(self, table: Snapshot) -> Unit:
-        """How the scores of a snapshot are written: in the unit of the board, as long as it has these tasks."""
+        """How the scores of a snapshot are written:
+        in the unit of the board, as long as it has these tasks."""
         return self.unit if self.snapshots and table.tasks == self.snapshots[-1].table.tasks else POINTS
 
     def advice_done(self, task: str) -> tuple[str, list[str]]:

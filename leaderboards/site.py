@@ -108,9 +108,9 @@ def publish(
 
     `board` is a board file or a folder with a `board.toml`; `prices` replaces the shipped prices; `url` is
     where the site will be, for what needs whole addresses; `means` make it faster, and change nothing in the
-    pages. A file that cannot be read is named in a warning and on the page of problems. Raises `UserError` where
-    there is nothing to publish, where a file given here is faulty, or where `out` holds something that is not
-    a site or is being published to.
+    pages. A file that cannot be read is named in a warning and on the page of problems. Raises `UserError`
+    where there is nothing to publish, where a file given here is faulty, or where `out` holds something that
+    is not a site or is being published to.
     """
     address = check_address(url)
     with (
@@ -286,8 +286,8 @@ def _write_pages(site: Site, place: Place, former: FormerPages, scores: ScoreRea
 def _write_by_subject(
     site: Site, subjects: Iterable[Any], kinds: Sequence[PagesBySubject[Any]], reused: Pages, remade: Pages
 ) -> list[LoadedFile]:
-    """Write pages of several kinds, all those about one subject before those about the next; returns the files
-    that they load and that are still to be written."""
+    """Write pages of several kinds, all those about one subject before those about the next; returns the
+    files that they load and that are still to be written."""
     loaded: list[LoadedFile] = []
     for subject in subjects:
         for kind in kinds:

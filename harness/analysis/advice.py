@@ -147,9 +147,9 @@ def _of_attention(look: ArmLook) -> Iterator[AnalysisFinding]:
         if is_optional and max(-segment.lost_low, segment.lost_high) < NEXT_TO_NOTHING:
             yield AnalysisFinding(
                 evidence="attention",
-                sentence=f"The fine-tune hardly reads its {segment.name}, {segment.tokens:.0%} of the prompt: "
-                f"without it, a right answer is {_times(segment.lost)} as likely. A shorter prompt, tuned and "
-                "scored anew, would cost less",
+                sentence=f"The fine-tune hardly reads its {segment.name}, {segment.tokens:.0%} of the "
+                f"prompt: without it, a right answer is {_times(segment.lost)} as likely. A shorter prompt, "
+                "tuned and scored anew, would cost less",
             )
 
 

@@ -60,8 +60,8 @@ def arms_to_look_at(comparison: ArmComparison) -> list[ArmAnswers]:
 def look_at(
     comparison: ArmComparison, loaded: LoadedTask, inspector: Inspector
 ) -> tuple[AttentionRecord | None, list[PassRecord]]:
-    """What the arms look at on some of the samples, and what it took to read that. Raises `UserError` where it
-    fails; None of a task whose answers are no texts to be written or chosen."""
+    """What the arms look at on some of the samples, and what it took to read that. Raises `UserError` where
+    it fails; None of a task whose answers are no texts to be written or chosen."""
     samples = _drawn(comparison, loaded, inspector)
     if not samples:
         return None, []

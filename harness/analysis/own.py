@@ -73,8 +73,8 @@ def _check(table: object) -> None:
         for entry in row:
             if not _can_be_saved(entry):
                 raise UserError(
-                    f"row {number} of its table holds {short_repr(entry)}; an entry is a text, a finite number or "
-                    "None"
+                    f"row {number} of its table holds {short_repr(entry)}; an entry is a text, a finite "
+                    "number or None"
                 )
 
 

@@ -65,7 +65,8 @@ def max_tokens(targets: Sequence[str], *, bytes_per_token: int = BYTES_PER_TOKEN
 
 
 def length_settings(targets: Sequence[str]) -> tuple[str, ...]:
-    """The settings that end a written answer: its length, and the end of its line where no target has several."""
+    """The settings that end a written answer:
+    its length, and the end of its line where no target has several."""
     settings = [max_tokens(targets)]
     if not any("\n" in target for target in targets):
         settings.append(r'stop=("\n",)')

@@ -51,8 +51,8 @@ def answer_kind(
 ) -> AnswerKind:
     """What the targets of a table, row by row, are, and so how they are asked for and judged.
 
-    `shape`: as the user states it, which may be against the rules below. `place_of`: how messages name a target.
-    Raises `UserError` where the targets cannot be that.
+    `shape`: as the user states it, which may be against the rules below. `place_of`: how messages name a
+    target. Raises `UserError` where the targets cannot be that.
     """
     if shape in (None, "labels"):
         cells = find_label_cells(targets, stated=shape == "labels")
@@ -121,8 +121,8 @@ def _once(targets: Sequence[str], place_of: PlaceOf) -> tuple[str, ...]:
         return ()
     stand = "stands in one row only" if len(rare) == 1 else "stand in one row each"
     return (
-        f"{len(rare):,} of {len(counts) - ('' in counts):,} labels {stand}: {_listed(targets, rare, place_of)}; "
-        "correct or remove what is misspelt",
+        f"{len(rare):,} of {len(counts) - ('' in counts):,} labels {stand}: "
+        f"{_listed(targets, rare, place_of)}; correct or remove what is misspelt",
     )
 
 
@@ -130,7 +130,8 @@ def _alike(targets: Sequence[str]) -> tuple[str, ...]:
     if len(targets) == 1 or len(set(targets)) > 1:
         return ()
     return (
-        f"all {len(targets):,} targets are {targets[0][:40]!r}, so there is nothing to learn; name another column",
+        f"all {len(targets):,} targets are {targets[0][:40]!r}, so there is nothing to learn; "
+        "name another column",
     )
 
 
@@ -152,8 +153,8 @@ def _nearly(targets: Sequence[str], filled: Sequence[str], place_of: PlaceOf) ->
         return (f"the targets are judged as texts, for {fault}",)
     if all(map(is_date, filled)):
         return (
-            "the targets are judged as texts, for day and month change places in these dates; write all in one "
-            "order",
+            "the targets are judged as texts, for day and month change places in these dates; write all in "
+            "one order",
         )
     for has_form, name, remedy in _FORMS:
         most = int((1 - NEARLY_ALL) * len(filled))
@@ -161,8 +162,8 @@ def _nearly(targets: Sequence[str], filled: Sequence[str], place_of: PlaceOf) ->
         others = list(islice(misfits, most + 1))  # one more is enough to know that they are no mistakes
         if 0 < len(others) <= most:
             return (
-                f"{len(filled) - len(others):,} of {len(filled):,} targets are {name} and all are judged as texts, "
-                f"for {_listed(targets, others, place_of)}; {remedy}",
+                f"{len(filled) - len(others):,} of {len(filled):,} targets are {name} and all are judged as "
+                f"texts, for {_listed(targets, others, place_of)}; {remedy}",
             )
     return ()
 

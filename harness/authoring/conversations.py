@@ -61,8 +61,8 @@ def new_chat_task(
     sheet: str | None = None,
     shape: Shape | None = None,
 ) -> NewTask:
-    """Write the task `name` from the conversations of a file, as `new_task` does from a table; `dev` and `test`
-    are files of their own, else cut from it.
+    """Write the task `name` from the conversations of a file, as `new_task` does from a table; `dev` and
+    `test` are files of their own, else cut from it.
 
     Raises `UserError` for a name that is taken or no identifier, and for faults of the files, before anything
     is written.

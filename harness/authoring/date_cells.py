@@ -39,7 +39,8 @@ def orders_of(cell: str) -> frozenset[DateOrder]:
 def find_date_cells(cells: Sequence[str]) -> DateCells | None:
     """The dates of a column, if each of its cells is one and all can be read in one order.
 
-    Where none tells day from month, the day is first in 03.04.2024 and 03-04-2024, and the month in 03/04/2024.
+    Where none tells day from month, the day is first in 03.04.2024 and
+    03-04-2024, and the month in 03/04/2024.
     """
     if not cells:
         return None

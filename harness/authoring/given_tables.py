@@ -37,7 +37,8 @@ EXAMPLE_ROWS = (
 
 
 def shares_of(count: int, *, given: Container[str]) -> dict[str, float]:
-    """What is cut from so many rows or conversations for dev and test, unless they are given by tables of their own.
+    """What is cut from so many rows or conversations for dev and test, unless
+    they are given by tables of their own.
 
     Test gets what it takes to show a gap of 5 points, from a tenth up to 40 %, and dev a tenth.
     """

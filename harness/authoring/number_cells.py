@@ -1,4 +1,5 @@
-"""Tell whether the cells of a column are numbers as people write them: `7.3 kg`, `45 %`, `$1,200`, `1.234,5`."""
+"""Tell whether the cells of a column are numbers as people write them:
+`7.3 kg`, `45 %`, `$1,200`, `1.234,5`."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -111,8 +112,8 @@ def common_marks(cells: Sequence[NumberCell]) -> list[DecimalMark]:
 
 
 def number_fault(cells: Sequence[str]) -> str:
-    """Why cells that all are numbers are no column of them, in a sentence without its end; empty where they are,
-    or where too many texts follow numbers to be units."""
+    """Why cells that all are numbers are no column of them, in a sentence without its end; empty where they
+    are, or where too many texts follow numbers to be units."""
     found = _all_numbers(cells)
     if found is None:
         return ""

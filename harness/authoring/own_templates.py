@@ -7,8 +7,8 @@ from harness.errors import UserError, suggest
 
 
 def own_templates(texts: Sequence[str], fields: Mapping[str, str]) -> dict[str, str]:
-    """The texts as templates of a task, by name. `fields`: column → the field that templates name; both may stand
-    in the braces. `\\n` is a line break, as shells pass it on.
+    """The texts as templates of a task, by name. `fields`: column → the field that templates name; both may
+    stand in the braces. `\\n` is a line break, as shells pass it on.
 
     Raises `UserError` for a text that names another column, or none.
     """
@@ -36,7 +36,8 @@ def _template(text: str, names: Mapping[str, str], *, columns: Sequence[str]) ->
             continue
         if name not in names:
             raise UserError(
-                f"--template {text!r}: '{name}' is no --input column.{suggest(name, names)} There are {listing}"
+                f"--template {text!r}: '{name}' is no --input column.{suggest(name, names)} There are "
+                f"{listing}"
             )
         written.append(f"{{{names[name]}}}")
     return "".join(written)

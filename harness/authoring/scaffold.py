@@ -66,16 +66,16 @@ def new_task(
     With `source`, a table that `read_table` knows (a `sheet` of a workbook) or `hub:org/name@revision`, some
     of its columns become prompts and one the targets, and rows of the same `group_column` stay in one split;
     `dev` and `test` are tables of their own, else cut from it. Without a source, a small table to edit is
-    written. `shape`: what the answers are, where the targets do not tell. `templates`: wordings that name input
-    columns in braces. Raises `UserError` for a name that is taken or no identifier, for columns that cannot be
-    those of a task, and for faults of the tables.
+    written. `shape`: what the answers are, where the targets do not tell. `templates`: wordings that name
+    input columns in braces. Raises `UserError` for a name that is taken or no identifier, for columns that
+    cannot be those of a task, and for faults of the tables.
     """
     check_name(name, folder)
     named = input_column, target_column, group_column, dev, test, *templates
     if source is None and any(each is not None for each in named):
         raise UserError(
-            "--input, --target, --group, --dev, --test and --template belong to a data file; give it with --from "
-            "or --train"
+            "--input, --target, --group, --dev, --test and --template belong to a data file; give it with "
+            "--from or --train"
         )
     columns = _columns(source, input_column, target_column, group_column)
     wordings = own_templates(templates, field_names(columns.inputs))

@@ -1,7 +1,8 @@
-"""Load tasks once more in a process of its own, as the next start of a sweep would: what is drawn anew at each start,
-or ordered by chance, can neither be resumed nor compared.
+"""Load tasks once more in a process of its own, as the next start of a sweep would: what is drawn anew at
+each start, or ordered by chance, can neither be resumed nor compared.
 
-`python -m harness.authoring.second_start` is that process: names and sources of plugins in, a line for each out.
+`python -m harness.authoring.second_start` is that process: names and sources
+of plugins in, a line for each out.
 """
 
 import json
@@ -105,7 +106,8 @@ def second_start(plugins: Iterable[Plugin]) -> Iterator[SecondStart]:
 
 
 def unsteadiness(task: Task, dataset: Dataset, look: SecondLook) -> str:
-    """What differs between two starts of a task, in a sentence; empty where nothing does, or nothing is known."""
+    """What differs between two starts of a task, in a sentence;
+    empty where nothing does, or nothing is known."""
     if look.error:
         return f"it was loaded here, and not in a second process: {look.error}"
     if look.fingerprints is None:
@@ -117,9 +119,9 @@ def unsteadiness(task: Task, dataset: Dataset, look: SecondLook) -> str:
     if "prompts" in parts:  # which belong to all the others
         parts = ["prompts"]
     return (
-        f"its {' and '.join(parts)} differ from one start to the next: a draw without a seed, or the order of a set, "
-        "perhaps. No run could be resumed, and no two compared: draw with random.Random(SEED), and sort what comes "
-        "from a set"
+        f"its {' and '.join(parts)} differ from one start to the next: a draw without a seed, or the order "
+        "of a set, perhaps. No run could be resumed, and no two compared: draw with random.Random(SEED), and "
+        "sort what comes from a set"
     )
 
 

@@ -153,7 +153,8 @@ def _cut(
 
 
 def what_is_cut(shares: Mapping[str, float], *, parts: str, given: str) -> str:
-    """The sentence on `load`. `parts`: what is cut, `rows`; `given`: what there is for each split where nothing is."""
+    """The sentence on `load`. `parts`: what is cut, `rows`; `given`:
+    what there is for each split where nothing is."""
     if not shares:
         return f"A {given} for each split."
     listing = " and ".join(f"{100 * share:.0f} % for {split}" for split, share in shares.items())

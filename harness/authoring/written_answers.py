@@ -46,7 +46,8 @@ def text_answer(targets: Sequence[str]) -> AnswerKind:
 
 def _metric_of_words(targets: Sequence[str]) -> str:
     """What tells how much of an answer is right: ROUGE compares words, chrF characters where a script parts
-    none; short signs that are no words are compared whole, and so are words of which ROUGE drops many letters."""
+    none; short signs that are no words are compared whole, and so are words
+    of which ROUGE drops many letters."""
     if sum(map(unspaced_share, targets)) >= len(targets) / 2:
         return "chrf"
     reads_words = all(map(words_of, targets)) and dropped_by_rouge(targets) <= MOST_DROPPED
@@ -93,8 +94,8 @@ def json_answer(targets: Sequence[str]) -> AnswerKind:
             ),
             "question": f"{{text}}\n\nWhich {noun} says this?",
         },
-        # Without a stop: what a prompted model writes over several lines is read, too. A vocabulary may have no
-        # more than a character of JSON in a token.
+        # Without a stop: what a prompted model writes over several lines is read, too. A vocabulary may have
+        # no more than a character of JSON in a token.
         settings=(
             f"extract={reader.__name__}",
             max_tokens([reader(target) for target in targets], bytes_per_token=1),

@@ -36,7 +36,8 @@ def add_verbs(add_verb: AddVerb) -> None:
     parser = add_verb(
         "analyse",
         _analyse,
-        "explain scores: error, boundary and attention analysis of finished runs, from saved predictions and weights",
+        "explain scores: error, boundary and attention analysis of finished runs, from saved predictions and "
+        "weights",
     )
     text = "a task, a candidate, candidate/method, or a run's folder; * and ? stand for anything"
     parser.add_argument("names", nargs="+", metavar="RUN|CANDIDATE|TASK", help=text)

@@ -1,4 +1,5 @@
-"""End a verb in order when a signal, Ctrl-C or the end of its terminal asks for that, however it was started."""
+"""End a verb in order when a signal, Ctrl-C or the end of its terminal asks for that,
+however it was started."""
 
 import atexit
 import math
@@ -44,7 +45,8 @@ def stoppable(*, process_ends: bool) -> Iterator[None]:
         nonlocal asked_at
         if asked_at is None:
             asked_at = time.monotonic()
-            # Raised here: SIGINT, sent on to this process, would be ignored by all that a script starts with `&`.
+            # Raised here: SIGINT, sent on to this process, would be ignored by
+            # all that a script starts with `&`.
             raise Stopped(number)
         if time.monotonic() - asked_at > SECONDS_AS_ONE:
             os._exit(exit_code(number))
@@ -53,7 +55,8 @@ def stoppable(*, process_ends: bool) -> Iterator[None]:
         atexit.register(_hear_no_more)  # before all others, and so called after them
     formerly = {}
     for number in STOPS:
-        # `nohup` asks to outlive the terminal, and `&` in a script not to hear Ctrl-C. `kill` is always heard.
+        # `nohup` asks to outlive the terminal, and `&` in a script not to
+        # hear Ctrl-C. `kill` is always heard.
         if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
             formerly[number] = signal.signal(number, stop)
     try:

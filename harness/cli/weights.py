@@ -39,7 +39,8 @@ def export_weights(options: argparse.Namespace) -> int:
 
 
 def chosen_run(results: Sequence[Result], name: str, folder: Path, task: str | None) -> Result:
-    """The tuned run that a name means: of an arm with several budgets the largest, of several seeds the first.
+    """The tuned run that a name means: of an arm with several budgets the
+    largest, of several seeds the first.
 
     Raises `UserError` where it means none, or arms of several tasks or methods.
     """

@@ -170,8 +170,8 @@ def cut_chats(
     test: float | Chats = OF_EACH,
     where: str = "conversations",
 ) -> Splits:
-    """As `chat_splits` cuts a file's conversations. What conversations of their own for dev or test share with
-    those that are trained on is a remark."""
+    """As `chat_splits` cuts a file's conversations. What conversations of their own for dev or test share
+    with those that are trained on is a remark."""
     conversations = [_whole(place, chat) for place, chat in enumerate(chats.chats)]
     group = "group" if any(chat.group != chat.identity for chat in chats.chats) else None
     # Answers that do not recur are no labels, of which each split should have its share.
@@ -216,8 +216,9 @@ def _shared(split: str, given: Chats, trained: Set[str]) -> list[str]:
     if not alike:
         return []
     return [
-        f"{len(alike):,} of {len(given.chats):,} {split} conversations (the first is {alike[0].identity}) ask what "
-        "one that is trained on asks, so their answers can be memorised; remove them from one of the two files"
+        f"{len(alike):,} of {len(given.chats):,} {split} conversations (the first is {alike[0].identity}) "
+        "ask what one that is trained on asks, so their answers can be memorised; remove them from one of "
+        "the two files"
     ]
 
 

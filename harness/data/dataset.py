@@ -264,8 +264,8 @@ def _unfilled(prompts: PromptSet, sample: Sample) -> str | None:
 
 
 def part_fingerprints(task: Task, dataset: Dataset) -> dict[str, str]:
-    """By the name of a part of what a fingerprint is of, that of the part: where two of them differ, these say in
-    what."""
+    """By the name of a part of what a fingerprint is of, that of the part: where two
+    of them differ, these say in what."""
     splits = {"train": dataset.train, "dev": dataset.dev, "test": dataset.test}
     samples = {f"{name} samples": _fingerprint(task, split) for name, split in splits.items()}
     return {"prompts": _fingerprint(task), **samples}

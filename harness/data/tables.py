@@ -304,7 +304,8 @@ def _row_as_texts(row: Mapping[Any, Any], *, source: str, number: int) -> Row:
 
 def as_text(cell: Any) -> str:
     """A cell as stripped text in one Unicode form, a nested one as JSON, a truth value as in JSON (`true`); a
-    missing value, or a number that is none (NaN, Infinity), is empty. Raises `ValueError` that says what the cell holds."""
+    missing value, or a number that is none (NaN, Infinity), is empty. Raises
+    `ValueError` that says what the cell holds."""
     if cell is None or _is_no_number(cell):
         return ""
     if isinstance(cell, bool):

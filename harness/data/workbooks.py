@@ -1,4 +1,5 @@
-"""Read a sheet of a workbook (.xlsx) as it looks: its cells as they were last saved, without titles above them."""
+"""Read a sheet of a workbook (.xlsx) as it looks:
+its cells as they were last saved, without titles above them."""
 
 import re
 import zipfile
@@ -19,11 +20,11 @@ Line = list[Any]
 
 
 def sheet_lines(path: Path, sheet: str | None) -> tuple[str, list[Line]]:
-    """The name of a sheet, and its lines that are not empty: of formulas the value, a merged cell in each of its
-    places, of errors nothing. `sheet`: one of several.
+    """The name of a sheet, and its lines that are not empty: of formulas the value, a merged cell in each of
+    its places, of errors nothing. `sheet`: one of several.
 
-    A title, one cell merged over several columns above the table, is left out. Raises `UserError` for a file that is
-    no workbook or has a password, and for formulas whose values were never stored.
+    A title, one cell merged over several columns above the table, is left out. Raises `UserError` for a file
+    that is no workbook or has a password, and for formulas whose values were never stored.
     """
     book, formulas = _opened(path)
     name = _sheet_name(path, [page.title for page in book.worksheets if page.max_row > 1], sheet)

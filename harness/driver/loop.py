@@ -77,8 +77,8 @@ def run_sweep(
             write_cards(runs, sweep)
     except Timeout:
         raise UserError(
-            f"another gainboard works in {from_here(folders.work)}; wait for it, or give this one a --work folder and a "
-            "--results folder of its own"
+            f"another gainboard works in {from_here(folders.work)}; wait for it, or give this one a --work "
+            "folder and a --results folder of its own"
         ) from None
     return outcome
 

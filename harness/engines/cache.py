@@ -2,8 +2,8 @@
 they come.
 
 An answer is written as soon as it is there, so what an engine had finished before it died is not generated
-again. A file that is damaged is put aside, and answers that are not as they were written are generated again: the
-cache may cost time, and never an answer.
+again. A file that is damaged is put aside, and answers that are not as they were written are generated again:
+the cache may cost time, and never an answer.
 """
 
 import dataclasses

@@ -86,7 +86,8 @@ def export_weights(result: Result, source: Path, out: Path, *, as_adapter: bool 
 
 
 def check_weights(result: Result, source: Path) -> None:
-    """Raise `UserError` unless a folder holds the weights that a run was scored with, as far as files tell."""
+    """Raise `UserError` unless a folder holds the weights that a run was
+    scored with, as far as files tell."""
     run = result.run
     if not source.is_dir():
         elsewhere = "another machine or a node of a cluster"

@@ -45,8 +45,8 @@ def read_attention(arm: LoadedArm, samples: Sequence[tuple[int, PassSample]]) ->
     `attention` (L × H × G) and `rollout` (T), what the answer's position looks at, in shares that sum to 1
     over the tokens; `gradient` (T), gradient × input; `occlusion` (G), and of the first samples
     `token_occlusion` (T), the log-probability that the answer loses without those tokens, with `tokens` (T),
-    what each adds to the text; `logprob`, what it has with all; `segments` (G × T), which tokens each has. Of a model
-    that tells no attentions the first two are missing.
+    what each adds to the text; `logprob`, what it has with all; `segments` (G × T), which tokens each has. Of
+    a model that tells no attentions the first two are missing.
     """
     arm.model.requires_grad_(False)
     mean, room = mean_embedding(arm.model), TOKEN_BY_TOKEN

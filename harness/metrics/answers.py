@@ -45,7 +45,8 @@ def _number_pattern(*, decimal: str, thousands: str) -> re.Pattern[str]:
         )
         (?: [eE] (?P<exponent> (?:\+|{_SIGN})? \d{{1,4}} ) (?![\d{_LETTER}]) )?
         (?: (?P<times> \ ?[×x*·⋅]\ ?10 | (?<=\b10) )
-            (?: (?:\^|\*\*) [{{(]? (?P<power> {_SIGN}? \d{{1,4}} ) [}})]? | (?P<raised> ⁻? [⁰¹²³⁴-⁹]{{1,4}} ) )
+            (?: (?:\^|\*\*) [{{(]? (?P<power> {_SIGN}? \d{{1,4}} ) [}})]?
+              | (?P<raised> ⁻? [⁰¹²³⁴-⁹]{{1,4}} ) )
         )?
         """,
         re.VERBOSE,
@@ -98,8 +99,8 @@ _OBJECT, _OBJECT_OR_LIST = re.compile(r"\{"), re.compile(r"[\[{]")
 
 
 class _UncountedLines(str):
-    """A text in which no lines are counted. Each error of the decoder tells its line, and counting up to there
-    would make the search below take time by the square of the text's length."""
+    """A text in which no lines are counted. Each error of the decoder tells its line, and counting up to
+    there would make the search below take time by the square of the text's length."""
 
     def count(self, *_: Any) -> int:
         return 0

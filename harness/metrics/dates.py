@@ -25,14 +25,17 @@ _WORD = r"[^\W\d_]{3,12}"
 _DATE = re.compile(
     rf"""
     (?<! [\d./-] )
-    (?: (?P<year_1> \d{{4}} ) (?P<mark_1> [-/] | \.[ ]? ) (?P<month_1> \d{{1,2}} ) (?P=mark_1) (?P<day_1> \d{{1,2}} )
-        (?: [T ]00:00 (?: :00 (?: \.0+ )? )? (?: Z | [+]00:00 )? )?    # midnight, which programs write behind days
+    (?: (?P<year_1> \d{{4}} ) (?P<mark_1> [-/] | \.[ ]? ) (?P<month_1> \d{{1,2}} ) (?P=mark_1)
+        (?P<day_1> \d{{1,2}} )
+        (?: [T ]00:00 (?: :00 (?: \.0+ )? )? (?: Z | [+]00:00 )? )?  # midnight, as programs write it
       | (?P<first> \d{{1,2}} ) (?P<mark> [-/] | \.[ ]? ) (?P<second> \d{{1,2}} ) (?P=mark) (?P<year> \d{{4}} )
       | (?P<year_2> \d{{4}} ) [年년] [ ]? (?P<month_2> \d{{1,2}} ) [月월] [ ]? (?P<day_2> \d{{1,2}} ) [日일]
-      | (?P<day_3> \d{{1,2}} ) (?: st | nd | rd | th | er | [.ºª] )? [ -] (?: (?: of | de | den ) [ ] | d['’] )?
+      | (?P<day_3> \d{{1,2}} ) (?: st | nd | rd | th | er | [.ºª] )? [ -]
+            (?: (?: of | de | den ) [ ] | d['’] )?
             (?P<month_3> {_WORD} ) (?: \.?,?[ ] (?: del? [ ] )? | - ) (?P<year_3> \d{{4}} )
             (?: [ ] [гр]\b\.? )?    # what follows a year in Russian and Ukrainian
-      | \b (?P<month_4> {_WORD} ) \.?[ ] (?P<day_4> \d{{1,2}} ) (?: st | nd | rd | th )? ,?[ ] (?P<year_4> \d{{4}} )
+      | \b (?P<month_4> {_WORD} ) \.?[ ] (?P<day_4> \d{{1,2}} ) (?: st | nd | rd | th )? ,?[ ]
+            (?P<year_4> \d{{4}} )
       | (?P<year_5> \d{{4}} ) \.?[ ] (?P<month_5> {_WORD} ) \.?[ ] (?P<day_5> \d{{1,2}} ) \b
     )
     (?! [\d/-] | \.\d )

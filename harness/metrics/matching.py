@@ -15,8 +15,8 @@ _ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
 def best(score: Callable[[str, str], float]) -> Callable[[Reply], float]:
-    """A score of an answer against one target, turned into one of a reply: the best over its targets. Both are
-    composed (Unicode NFC) before."""
+    """A score of an answer against one target, turned into one of a reply: the best over its targets. Both
+    are composed (Unicode NFC) before."""
 
     def best_score(reply: Reply) -> float:
         answer = composed(reply.answer)

@@ -36,8 +36,8 @@ _LANGUAGES = (
     "januar februar marts april maj juni juli august september oktober november december",
     "januar februar mars april mai juni juli august september oktober november desember",
     # Finnish, Estonian, Hungarian, Turkish
-    "tammikuuta helmikuuta maaliskuuta huhtikuuta toukokuuta kesäkuuta heinäkuuta elokuuta syyskuuta lokakuuta "
-    "marraskuuta joulukuuta",
+    "tammikuuta helmikuuta maaliskuuta huhtikuuta toukokuuta kesäkuuta heinäkuuta elokuuta syyskuuta "
+    "lokakuuta marraskuuta joulukuuta",
     "jaanuar veebruar märts aprill mai juuni juuli august september oktoober november detsember",
     "jaan veebr märts apr mai juuni juuli aug sept okt nov dets",
     "január február március április május június július augusztus szeptember október november december",
@@ -67,8 +67,8 @@ _LANGUAGES = (
 
 
 def month_number(name: str) -> int | None:
-    """1 to 12 for a month's name or its usual abbreviation, with its accents or without, in any case; None for any
-    other word."""
+    """1 to 12 for a month's name or its usual abbreviation, with its accents or without, in
+    any case; None for any other word."""
     return _NUMBERS.get(_plain(name))
 
 

@@ -43,7 +43,8 @@ _LATIN_LETTER = regex.compile(r"\p{Latin}")
 
 
 def dropped_by_rouge(texts: Iterable[str]) -> float:
-    """The share of the letters of these texts that ROUGE drops, from 0 to 1: those of Latin texts but a to z."""
+    """The share of the letters of these texts that ROUGE drops, from 0 to 1:
+    those of Latin texts but a to z."""
     joined = "".join(composed(text) for text in texts if not has_other_letters(text))
     letters = _LATIN_LETTER.findall(joined)
     return sum(not letter.isascii() for letter in letters) / len(letters) if letters else 0.0
@@ -133,7 +134,8 @@ def _corpus_metric(
 
 
 def _edits_of_long_texts(answer: str, targets: Sequence[str]) -> tuple[float, float]:
-    """The statistics of TER without shifts: the fewest edits to reach a target, and the targets' mean length."""
+    """The statistics of TER without shifts:
+    the fewest edits to reach a target, and the targets' mean length."""
     words = [_sacrebleu("ter")._preprocess_segment(text).split() for text in (answer, *targets)]
     edits = min(_edit_distance(words[0], target) for target in words[1:])
     return float(edits), sum(map(len, words[1:])) / len(targets)

@@ -145,8 +145,8 @@ def _allow_only_memory(connection: sqlite3.Connection) -> None:
 
 
 def _formatted(*arguments: object) -> str | None:
-    """SQLite's own `printf` of the arguments. Raises `ValueError` where it is to fill a width that no value may
-    have."""
+    """SQLite's own `printf` of the arguments. Raises `ValueError` where it is to
+    fill a width that no value may have."""
     if not arguments:
         return None
     wording, *values = arguments

@@ -19,8 +19,8 @@ def affordable(
     ladder: Sequence[Rung] = WHOLE,
     fewest: int = 1,
 ) -> int:
-    """How many trials a budget pays for when they are dropped at the rungs of `ladder`, each of which trains at
-    least `fewest`; 0 when not even one.
+    """How many trials a budget pays for when they are dropped at the rungs of `ladder`, each of which trains
+    at least `fewest`; 0 when not even one.
 
     Both estimates are for one full training; seconds are summed over devices.
     """

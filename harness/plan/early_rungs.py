@@ -1,8 +1,9 @@
 """Say where the rungs of a search judge trainings too early to tell how they will end.
 
-A trial at a rung is the beginning of its whole training. Under a schedule that comes down to 0 at the end, the
-noise that a high learning rate adds to the weights has not yet died away there: the rate that ends best may lie
-behind a lower one until its own has come down (compare the cooldowns of Hägele et al. 2024, arXiv 2405.18392).
+A trial at a rung is the beginning of its whole training. Under a schedule that comes down to 0 at
+the end, the noise that a high learning rate adds to the weights has not yet died away there: the
+rate that ends best may lie behind a lower one until its own has come down (compare the cooldowns of
+Hägele et al. 2024, arXiv 2405.18392).
 """
 
 import math
@@ -35,8 +36,8 @@ def _early_rungs(run: Run) -> list[str]:
     decaying = sorted(DECAYING.intersection(map(str, schedules)))
     if decaying:
         sentences.append(
-            f"search.rungs = {search.rungs} judges trials before lr_scheduler_type = '{decaying[0]}' has brought "
-            "their learning rate down, where high rates look worse than they end; set rungs = 1, or "
+            f"search.rungs = {search.rungs} judges trials before lr_scheduler_type = '{decaying[0]}' has "
+            "brought their learning rate down, where high rates look worse than they end; set rungs = 1, or "
             "lr_scheduler_type = 'constant_with_warmup'"
         )
     steps = steps_of(stage.training, sum(portion.n_train for portion in stage.portions))
@@ -44,9 +45,9 @@ def _early_rungs(run: Run) -> list[str]:
     warm_up = _warm_up(stage.training, steps)
     if first < WARM_UPS * warm_up:
         sentences.append(
-            f"{run.candidate.name}/{run.candidate.method}: the first of {search.rungs} rungs ends at step {first:,} "
-            f"of {steps:,}, hardly after the warm-up, which ends at step {warm_up:,}: what learns fastest at "
-            "first is ahead there; lower rungs, reduction_factor or warmup_steps"
+            f"{run.candidate.name}/{run.candidate.method}: the first of {search.rungs} rungs ends at step "
+            f"{first:,} of {steps:,}, hardly after the warm-up, which ends at step {warm_up:,}: what learns "
+            "fastest at first is ahead there; lower rungs, reduction_factor or warmup_steps"
         )
     return sentences
 

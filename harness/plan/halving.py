@@ -5,8 +5,8 @@ them for η times as long, and so on (Jamieson & Talwalkar 2016). Survivors cont
 each pays only for the steps between two rungs.
 
 What leads early need not lead at the end: learning rates that are too high for a whole training learn fast at
-first. Where a single trial reaches the last rung, nothing is compared there, and one that was ahead by luck is
-chosen whatever becomes of it. So at least `FINALISTS` do, unless several batches of trials each send one.
+first. Where a single trial reaches the last rung, nothing is compared there, and one that was ahead by luck
+is chosen whatever becomes of it. So at least `FINALISTS` do, unless several batches of trials each send one.
 """
 
 import math

@@ -27,15 +27,15 @@ def unread_scripts(task: Task, samples: Sequence[Sample]) -> list[str]:
     sentences = []
     if sum(map(unspaced_share, targets)) >= len(targets) / 2:
         sentences += [
-            f"{name} takes what stands between spaces for words, and the targets' script has none between words: "
-            "rank by chrf, or by bleu_zh or bleu_char"
+            f"{name} takes what stands between spaces for words, and the targets' script has none between "
+            "words: rank by chrf, or by bleu_zh or bleu_char"
             for name in sorted(names & _OF_SPACED_WORDS)
         ]
     dropped = dropped_by_rouge(targets)
     if dropped > MOST_DROPPED:
         sentences += [
-            f"{name} drops all letters but a to z, which are {dropped:.0%} of those of the targets: rank by chrf "
-            "or token_f1"
+            f"{name} drops all letters but a to z, which are {dropped:.0%} of those of the targets: rank by "
+            "chrf or token_f1"
             for name in sorted(names & _OF_LATIN_WORDS)
         ]
     return sentences

@@ -1,9 +1,9 @@
 """The file of an analysis: sealed when it is written, and shown only as long as it is what was written.
 
-Most of what an analysis says cannot be checked against predictions without making it again, which may take a model.
-So the file holds a digest of all else that it says, and that of the table of samples beside it: a part that was
-damaged or edited is found out. An analysis from before carries none; of it, and of one that was sealed anew, no more
-is known than that it does not contradict itself.
+Most of what an analysis says cannot be checked against predictions without making it again, which may take a
+model. So the file holds a digest of all else that it says, and that of the table of samples beside it: a part
+that was damaged or edited is found out. An analysis from before carries none; of it, and of one that was
+sealed anew, no more is known than that it does not contradict itself.
 """
 
 import hashlib
@@ -45,8 +45,8 @@ def read_analysis(path: Path, *, inside: Path) -> AnalysisRecord:
 
 
 def has_its_table(path: Path, record: AnalysisRecord, *, inside: Path) -> bool:
-    """Whether the table of samples beside an analysis is the one that was written with it; one from before does
-    not say."""
+    """Whether the table of samples beside an analysis is the one that was written with
+    it; one from before does not say."""
     return not record.table or _digest_of_table(path, inside=inside) == record.table
 
 

@@ -12,7 +12,8 @@ class SegmentLook:
     """Of the prompts' tokens, on average."""
 
     attention: Share | None
-    """Of what the answer's position looks at, through all layers; None of a model that tells no attentions."""
+    """Of what the answer's position looks at, through all layers;
+    None of a model that tells no attentions."""
 
     n: Count
     """Samples that have it."""

@@ -3,8 +3,8 @@
 A result names its `predictions.parquet` by the SHA-256 of the file's bytes and by its number of rows. Of the
 file, not of what stands in it: that covers every column, anybody can check it with `sha256sum`, and it takes
 microseconds where decoding the texts of a run takes milliseconds. Only GainBoard writes the file, so nothing
-is lost by the fact that another Parquet writer would give other bytes. Besides, what a result says must follow
-from the rows; that much is checked of results from before they were bound, too.
+is lost by the fact that another Parquet writer would give other bytes. Besides, what a result says must
+follow from the rows; that much is checked of results from before they were bound, too.
 """
 
 import hashlib
@@ -90,8 +90,8 @@ def contradictions(results: Path, result: Result, facts: PredictionFacts) -> Ite
 
 
 def wrong_mean(name: str, value: MetricValue, complete: int, mean: float | None) -> Iterator[str]:
-    """What a metric's value says that does not follow from the scores of its samples: `complete` of them, with
-    this mean. The parts of samples in a corpus metric average to its value, too."""
+    """What a metric's value says that does not follow from the scores of its samples: `complete` of them,
+    with this mean. The parts of samples in a corpus metric average to its value, too."""
     if complete != value.n:
         yield f"{name} is over {complete:,} samples, and {RESULT} says {value.n:,}"
     elif mean is not None and not _same(mean, value.value):

@@ -5,10 +5,11 @@ from pathlib import Path
 
 
 def put_aside(path: Path, fault: Exception | str, *, beside: Path | None = None) -> str:
-    """Give a damaged file or folder another name, `NAME.damaged-1` say. What is to be told of it, in a sentence.
+    """Give a damaged file or folder another name, `NAME.damaged-1` say. What
+    is to be told of it, in a sentence.
 
-    `fault`: what is wrong with it. `beside`: a folder that is removed one day: it is laid next to that, and not
-    left there.
+    `fault`: what is wrong with it. `beside`: a folder that is removed one day: it is
+    laid next to that, and not left there.
     """
     place = path if beside is None else beside.with_name(path.name)
     asides = (place.with_name(f"{place.name}.damaged-{number}") for number in count(1))

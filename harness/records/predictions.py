@@ -77,8 +77,8 @@ _ANSWER_FIELDS = tuple(column.name for column in fields(EngineAnswer))
 
 
 def read_answers(path: Path) -> list[EngineAnswer]:
-    """The answers in a completions file, in the order they were written. Raises `UserError` for a file that is
-    damaged."""
+    """The answers in a completions file, in the order they were written. Raises
+    `UserError` for a file that is damaged."""
     with naming_what_is_read(path):
         return [EngineAnswer(**row) for row in each_jsonl(path)]
 

@@ -91,7 +91,8 @@ class Result(Frozen):
     overlap: OverlapRecord
     samples: SampleCounts
     lost: dict[str, str] = Field(default_factory=dict)
-    """What could not be computed, such as a metric besides the one to rank by, or the details of one, and why."""
+    """What could not be computed, such as a metric besides the one to rank by,
+    or the details of one, and why."""
 
     trainings: tuple[TrainingRecord, ...]
     """Every training that its weights, or its members' weights, come from, in order; empty for untuned

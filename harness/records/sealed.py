@@ -30,8 +30,8 @@ def seal_weights(weights: Path, *, folder: Path | None = None) -> None:
 
 
 def check_seal(weights: Path) -> None:
-    """Raise `UserError` where weights, or their probes, are not what was sealed. Weights without a seal, of an
-    earlier version, are taken as they are."""
+    """Raise `UserError` where weights, or their probes, are not what was sealed. Weights without a seal, of
+    an earlier version, are taken as they are."""
     path = seal_beside(weights)
     if not path.exists():
         return

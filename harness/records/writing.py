@@ -31,8 +31,8 @@ WITHOUT_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
 def one_writer(folder: Path) -> Iterator[None]:
     """Keep every other gainboard from writing into a run's folder meanwhile; it is made if need be.
 
-    Raises `UserError` where another one does not come to an end, `OSError` where the folder cannot be written.
-    A file system without locks keeps nobody out (`has_locks` tells).
+    Raises `UserError` where another one does not come to an end, `OSError` where the folder cannot be
+    written. A file system without locks keeps nobody out (`has_locks` tells).
     """
     with naming_what_is_written(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -97,8 +97,8 @@ def check_names(results: Path, runs: Iterable[Run]) -> None:
         length = len(os.fsencode(name))
         if length > longest:
             raise UserError(
-                f"'{name[:40]}…' would be a folder of the results, and its name has {length:,} bytes where the "
-                f"file system takes {longest}; shorten it"
+                f"'{name[:40]}…' would be a folder of the results, and its name has {length:,} bytes where "
+                f"the file system takes {longest}; shorten it"
             )
 
 
@@ -134,6 +134,6 @@ def _check_folder(path: Path, run: Run) -> None:
         return
     fault = "cannot be written" if path.is_dir() else "is no folder"
     raise UserError(
-        f"{path} {fault}, and the result of {run.label} would lie below it; put that right, or choose another "
-        "--results folder"
+        f"{path} {fault}, and the result of {run.label} would lie below it; put that right, or choose "
+        "another --results folder"
     )

@@ -73,7 +73,8 @@ def finish(
     """Write the result of a run that an engine gave these answers; None where another sweep has finished the
     run meanwhile, whose result is kept.
 
-    Raises `UserError` when no sample could be scored, and when the result of another configuration lies there.
+    Raises `UserError` when no sample could be scored, and when the result
+    of another configuration lies there.
     """
     card, overlap = facts.card(run.task), facts.overlap(run)
     loaded = facts.tasks[run.task]

@@ -21,7 +21,8 @@ LEAST_SHARE = 1e-12
 
 def answers_of(run: Run, members: Sequence[Result], results: Path) -> list[EngineAnswer]:
     """The answers of a vote or of mean probabilities, in the form of an engine's. Of several draws the first
-    counts. Raises `UserError` for a member with predictions that have changed since its result was written."""
+    counts. Raises `UserError` for a member with predictions that have
+    changed since its result was written."""
     by_prompt: dict[tuple[str, str], list[Prediction]] = {}
     for member in members:
         changed = why_changed(results, member)

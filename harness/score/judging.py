@@ -122,9 +122,9 @@ def score_predictions(
 
     Answers from before thoughts were told from them are parted from theirs, by these marks.
     A sample whose extractor or metric raises carries that error, has no score and is not part of any value. A
-    metric that fails on every sample, or on all of them together, is lost, and the others stay. Raises `UserError`
-    where that is the metric by which the task is ranked.
-    Of several draws a sample's score is the mean, and it counts as scored when all of them are.
+    metric that fails on every sample, or on all of them together, is lost, and the others stay. Raises
+    `UserError` where that is the metric by which the task is ranked. Of several draws a sample's score is the
+    mean, and it counts as scored when all of them are.
     """
     declared, lost = metrics_of(task), _Losses(task.primary_metric)
     predictions = [_parted(task, prediction, thought_marks) for prediction in predictions]
@@ -159,7 +159,8 @@ class _Losses:
         """Do without a metric. Raises `UserError` for the one that the task is ranked by."""
         if metric.name == self._primary:
             raise UserError(
-                f"{reason}. The task is ranked by it: correct it, and the same command scores the saved answers"
+                f"{reason}. The task is ranked by it: correct it, "
+                "and the same command scores the saved answers"
             )
         self.reasons[metric.name] = reason
 
@@ -462,7 +463,8 @@ def _means(scores: dict[str, list[float]]) -> list[float]:
 
 
 def _details(metric: Metric, predictions: Sequence[Prediction], lost: _Losses) -> dict[str, float]:
-    """The named parts of a corpus metric; empty for a metric without any, and where they cannot be computed."""
+    """The named parts of a corpus metric;
+    empty for a metric without any, and where they cannot be computed."""
     if metric.details is None:
         return {}
     sums = sums_of([prediction.counts[metric.name] for prediction in predictions])

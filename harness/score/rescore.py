@@ -137,7 +137,8 @@ def _rescore(results: Path, run: Run, task: Task, test_sets: _TestSets) -> str:
             raise UserError(f"its predictions cannot be read: {error}") from None
         if not scored.metrics:
             raise UserError(f"none of {scored.samples.total} samples could be scored in every template")
-        # Wherever this is stopped, either both files are the former ones, or `settle` knows what is to be done.
+        # Wherever this is stopped, either both files are the former ones, or
+        # `settle` knows what is to be done.
         written = write_predictions(folder / PENDING, scored)
         update = _changes(result, task, scored) | {"predictions": written}
         write_record(folder / RESULT, result.model_copy(update=update))

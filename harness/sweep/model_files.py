@@ -288,8 +288,8 @@ def folder_fingerprint(folder: Path) -> str:
 
 
 def sampled_digest(path: Path) -> str:
-    """Sixteen hex digits that change with a file's size, and with what is read of it: all of a file that is not
-    very large."""
+    """Sixteen hex digits that change with a file's size, and with what is read of it: all
+    of a file that is not very large."""
     digest = hashlib.sha256()
     with open_regular(path) as file:
         size = file.seek(0, 2)

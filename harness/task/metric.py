@@ -60,7 +60,8 @@ class Reply:
             object.__setattr__(self, "answer", "" if self.answer is None else str(self.answer))
 
     def accepts(self, text: str) -> bool:
-        """Whether `text` is an accepted answer, ignoring white space around it and how accents are encoded."""
+        """Whether `text` is an accepted answer,
+        ignoring white space around it and how accents are encoded."""
         return composed(text).strip() in {composed(target).strip() for target in self.targets}
 
     @property
@@ -231,8 +232,8 @@ def contributions(metric: Metric, rows: Sequence[Counts]) -> "tuple[float, Value
     The parts are jackknife pseudo-values, `θ + (n − 1)(mean θ₍₋ⱼ₎ − θ₍₋ᵢ₎)` (Efron, The Jackknife, the
     Bootstrap and Other Resampling Plans, 1982, ch. 3), centred so that they average to θ itself. To first
     order their variance over samples is that of the metric, so intervals and paired differences treat them
-    like the scores of a mean metric. Raises `UserError` for a value outside the metric's range, and for what is
-    no number.
+    like the scores of a mean metric. Raises `UserError` for a value outside the
+    metric's range, and for what is no number.
     """
     import numpy
 
@@ -251,8 +252,8 @@ def contributions(metric: Metric, rows: Sequence[Counts]) -> "tuple[float, Value
     without = _without_each(metric.value, leaving.sums, [dict(row) for row in distinct])[row_numbers]
     if not numpy.isfinite(without).all():
         raise UserError(
-            f"its value is {float(without[~numpy.isfinite(without)][0]):g} once a sample is left out; where it would "
-            "divide by zero, let it return the worst score"
+            f"its value is {float(without[~numpy.isfinite(without)][0]):g} once a sample is left out; where "
+            "it would divide by zero, let it return the worst score"
         )
     return value, value + (len(rows) - 1) * (without.mean() - without)
 

@@ -89,8 +89,8 @@ def _plain(argument: Any) -> Any:
 
 _BLOCK = re.compile(rf"{BEGIN}(.*?)(?:{END}|\Z)", re.DOTALL)
 _MARKS = re.compile(r"<\|python_tag\|>|<\|tool_calls?\|>|<\|/tool_calls?\|>|functools(?=\s*\[)")
-# Quantifiers are possessive, and names begin where no other does: a model may write anything, and what matches
-# nothing must not be tried again from each of its letters.
+# Quantifiers are possessive, and names begin where no other does: a model may write anything, and what
+# matches nothing must not be tried again from each of its letters.
 _FENCE = re.compile(r"```(?:json|python)?+\s*+(.*?)```", re.DOTALL)
 _OF_MISTRAL = re.compile(r"(?<![\w.-])([\w.-]++)(?:\[CALL_ID\][\w-]++)?+(?:\[ARGS\])?+\s*+(?=\{)")
 _OF_DEEPSEEK = re.compile(

@@ -13,8 +13,8 @@ READER_GONE = frozenset({errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN})
 
 
 class LastingFile(io.FileIO):
-    """A descriptor that takes whatever is written once its reader is gone: a dead `tee`, or a terminal that was
-    closed, ends no night's work."""
+    """A descriptor that takes whatever is written once its reader is gone: a dead `tee`, or a terminal that
+    was closed, ends no night's work."""
 
     def __init__(self, descriptor: int, *, closefd: bool = True) -> None:
         super().__init__(descriptor, "wb", closefd=closefd)

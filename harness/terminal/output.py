@@ -1,5 +1,5 @@
-"""Standard output, kept for what the program says itself: what a plugin, a library or a process that it starts
-prints goes to standard error, and cannot stand between the lines of `--json`."""
+"""Standard output, kept for what the program says itself: what a plugin, a library or a process that it
+starts prints goes to standard error, and cannot stand between the lines of `--json`."""
 
 import codecs
 import io
@@ -43,9 +43,9 @@ def own_stderr() -> TextIO:
 def output_kept_apart() -> Iterator[None]:
     """Until it is left, whatever writes to standard output by another way than ours reaches standard error.
 
-    For the process as a whole: the file descriptor is another one, too, so that `os.write(1, …)`, libraries in C
-    and processes that are started are kept out. Where the reader of a stream goes away, what is written is lost
-    and nothing fails.
+    For the process as a whole: the file descriptor is another one, too, so that `os.write(1, …)`,
+    libraries in C and processes that are started are kept out. Where the reader of a stream goes away,
+    what is written is lost and nothing fails.
     """
     global _stdout, _stderr
     _occupy_standard_descriptors()
@@ -73,7 +73,8 @@ def output_kept_apart() -> Iterator[None]:
 
 
 def _occupy_standard_descriptors() -> None:
-    """Open to nothing what was closed before this process began: no file may come to lie where others print."""
+    """Open to nothing what was closed before this process began:
+    no file may come to lie where others print."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(descriptor)
@@ -115,13 +116,14 @@ def _point(descriptor: int, *, at: TextIO) -> None:
 
 
 PLAINLY = "gainboard.plainly"
-"""The error handler of encodings that lack a character: it is written plainly, ✓ as +, or as a question mark."""
+"""The error handler of encodings that lack a character:
+it is written plainly, ✓ as +, or as a question mark."""
 
 _PLAIN = str.maketrans(
     {
-        "✓": "+", "✗": "x", "·": ".", "…": "...", "–": "-", "—": "-", "−": "-", "→": "->", "×": "x", "≥": ">=",
-        "≤": "<=", "±": "+-", "⟨": "<", "⟩": ">", "‘": "'", "’": "'", "“": '"', "”": '"', "σ": "sigma",
-        **{block: str(height) for height, block in enumerate("▁▂▃▄▅▆▇█", start=1)},
+        "✓": "+", "✗": "x", "·": ".", "…": "...", "–": "-", "—": "-", "−": "-", "→": "->", "×": "x",
+        "≥": ">=", "≤": "<=", "±": "+-", "⟨": "<", "⟩": ">", "‘": "'", "’": "'", "“": '"', "”": '"',
+        "σ": "sigma", **{block: str(height) for height, block in enumerate("▁▂▃▄▅▆▇█", start=1)},
     }
 )  # fmt: skip
 

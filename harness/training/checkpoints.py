@@ -1,8 +1,8 @@
 """Tell which checkpoints of a training are whole, and what the training had taken when they were written.
 
 transformers writes a checkpoint file by file. `progress.json` is written into it last, so its existence means
-the rest is there; it names the files with their sizes and digests, should the machine have gone down before they
-reached the disk, or something have been written over them since.
+the rest is there; it names the files with their sizes and digests, should the machine have gone down before
+they reached the disk, or something have been written over them since.
 """
 
 import shutil

@@ -80,8 +80,8 @@ class JobFailure:
 
 
 def reason_of(error: Exception, *, subject: str, log: Path) -> str:
-    """What went wrong with `subject`, in one line, with paths as seen from here; what nobody foresaw goes to the
-    log in full."""
+    """What went wrong with `subject`, in one line, with paths as seen from here; what nobody
+    foresaw goes to the log in full."""
     reason = " ".join(str(error).split()).replace(f"{Path.cwd()}/", "")
     if isinstance(error, (JobFailed, UserError, OSError)):
         return reason

@@ -78,7 +78,8 @@ def tenth(value: float) -> float:
 
 
 def round_step(span: float, *, most: int, least: float) -> float:
-    """The smallest step that goes into a span at most so often, of `least` and 2, 5, 10, 20 … times as much."""
+    """The smallest step that goes into a span at most so often, of `least` and 2, 5,
+    10, 20 … times as much."""
     step = least
     for factor in itertools.cycle((2, 2.5, 2)):
         if span / step <= most:

@@ -40,8 +40,8 @@ class Histogram:
 
 
 def change_histogram(gains: Sequence[float], *, unit: Unit = POINTS) -> Histogram | None:
-    """Draw the changes of samples' scores, from −1 to 1; those that did not change stand in the summary alone.
-    None where none changed."""
+    """Draw the changes of samples' scores, from −1 to 1; those that did not change stand in the
+    summary alone. None where none changed."""
     moved = [gain for gain in gains if gain]
     if not moved:
         return None

@@ -1,4 +1,5 @@
-"""Paired differences of two rows below each other, task by task: a forest plot that a script can draw anew."""
+"""Paired differences of two rows below each other, task by task:
+a forest plot that a script can draw anew."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +10,8 @@ from leaderboards.chart.frame import LETTER, Tick
 from leaderboards.text import Unit, letters_wide
 
 PLOT, LINE, TOP, FOOT, VALUE = 380, 28, 22, 34, 64
-"""Pixels: the width of the whiskers' part, the height of a row, above the first, below the last, and right of the
-whiskers, for the values."""
+"""Pixels: the width of the whiskers' part, the height of a row, above the first, below the last, and right
+of the whiskers, for the values."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""What an answer looks at, layer by layer: a map with a row for each layer and a column for each part of the prompt."""
+"""What an answer looks at, layer by layer:
+a map with a row for each layer and a column for each part of the prompt."""
 
 import itertools
 from collections.abc import Sequence
@@ -26,8 +27,8 @@ def looks_map(look: ArmLook, title: str) -> Matrix | None:
     empty = empty_matrix(
         [_band_name(band) for band in bands],
         [segment.name for segment in segments],
-        f"Shares of the attention of {title}, by layer and part of the prompt; the table below has them for all "
-        "layers",
+        f"Shares of the attention of {title}, by layer and part of the prompt; the table below has them for "
+        "all layers",
         longest=LONGEST_NAME,
     )
     cells = [

@@ -1,4 +1,5 @@
-"""The geometry of dev loss against training samples, and of what the scaling law predicts for more of them."""
+"""The geometry of dev loss against training samples,
+and of what the scaling law predicts for more of them."""
 
 import itertools
 import math

@@ -1,5 +1,5 @@
-"""The short answers above the ranking: the best score, the best for little money, the cheapest and the smallest
-near it."""
+"""The short answers above the ranking: the best score, the best for little money, the
+cheapest and the smallest near it."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,8 +29,8 @@ class Card:
 
 def cards(table: Table, ledger: CostLedger, sizes: Mapping[str, int | None]) -> list[Card]:
     """Best score; best for an order of magnitude less money; best without training; cheapest and smallest
-    within a point of the best. One card for each row, with all that it is the answer to. None of them lost too
-    much on guard tasks.
+    within a point of the best. One card for each row, with all that it is the answer to. None
+    of them lost too much on guard tasks.
 
     `sizes`: by model, its parameters, as far as they are known. One card when the best score takes no
     training: nothing is cheaper.

@@ -421,8 +421,8 @@ def _caveats(advice: Advice) -> Iterator[str]:
         yield f"{count_of(weaknesses.incomplete, 'candidate')} incomplete and not ranked."
     if advice.kind == "tune" and advice.looks > 1:
         yield (
-            f"This comparison was published {advice.looks} times with different results. Each look is another "
-            "chance to see a gain that is not there."
+            f"This comparison was published {advice.looks} times with different results. Each look is "
+            "another chance to see a gain that is not there."
         )
 
 

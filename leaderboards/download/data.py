@@ -13,7 +13,7 @@ import pydantic_core
 
 from harness.records.result import Result
 from harness.visible import visible
-from leaderboards.download.figures import schema
+from leaderboards.download.figures import schema_json
 from leaderboards.download.records import records
 from leaderboards.gathered import Site
 from leaderboards.rank.flags import troubles
@@ -31,7 +31,7 @@ def write_data(
     figures = records(site)
     _write(folder / "leaderboard.json", figures_json(figures))
     _write(folder / "leaderboard.csv", figures_csv(figures))
-    _write(folder / "leaderboard.schema.json", json.dumps(schema(), indent=1) + "\n")
+    _write(folder / "leaderboard.schema.json", schema_json())
     _write_runs(site.results, folder / RUNS, former, digests)
     (folder / "prices.toml").write_bytes(prices.read_bytes())
     _write(folder / CHECKSUMS, _checksums(sorted(folder.iterdir())))

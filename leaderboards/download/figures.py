@@ -1,6 +1,7 @@
 """What `data/leaderboard.json` holds, field by field: its JSON schema is made from these."""
 
 import json
+from functools import cache
 from typing import Any
 
 from pydantic import ConfigDict
@@ -273,16 +274,15 @@ class Figures(_Documented):
     """Scores that another program gave: neither ranked nor paired."""
 
 
-def schema() -> dict[str, Any]:
-    """The JSON schema of `leaderboard.json`."""
+@cache
+def schema_json() -> str:
+    """The JSON schema of `leaderboard.json`, as a file: the same for every board."""
     unordered = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Figures.model_json_schema(mode="serialization"),
     }
-    ordered: dict[str, Any] = json.loads(
-        json.dumps(unordered, sort_keys=True), object_hook=_described_in_one_line
-    )
-    return ordered
+    ordered = json.loads(json.dumps(unordered, sort_keys=True), object_hook=_described_in_one_line)
+    return json.dumps(ordered, indent=1) + "\n"
 
 
 def _described_in_one_line(node: dict[str, Any]) -> dict[str, Any]:

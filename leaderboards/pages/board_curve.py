@@ -47,8 +47,8 @@ def _trained(cells: Mapping[int, Cell]) -> dict[int, Cell]:
 
 
 def _steps(cells_by_task: Mapping[str, Mapping[int, Cell]]) -> list[dict[str, int]]:
-    """Budgets that belong together, as samples by task. Tasks may differ in how many samples “all” are, so that
-    the largest of each belong together where all have as many budgets; elsewhere equal ones do."""
+    """Budgets that belong together, as samples by task. Tasks may differ in how many samples “all” are, so
+    that the largest of each belong together where all have as many budgets; elsewhere equal ones do."""
     budgets = {task: list(cells) for task, cells in cells_by_task.items()}
     if len({len(samples) for samples in budgets.values()}) == 1:
         return [dict(zip(budgets, step, strict=True)) for step in zip(*budgets.values(), strict=True)]

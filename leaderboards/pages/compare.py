@@ -2,8 +2,8 @@
 pairs.
 
 Numbers leave Python as they are shown: in tenths of a point or the last digit of a metric's own unit, and in
-thousandths of a p value. The page's script only chooses, turns a pair round, words it and draws it; it computes no
-statistics.
+thousandths of a p value. The page's script only chooses, turns a pair round, words it and
+draws it; it computes no statistics.
 """
 
 import math
@@ -176,8 +176,8 @@ def _where(differences: Differences, tables: Sequence[NDArray[np.int64]]) -> lis
 
 
 def _last_digits(values: FloatArray, unit: Unit) -> NDArray[np.int64]:
-    """Differences in the last digit that is shown, rounded as `Unit.write` rounds, so that one number is never
-    shown in two ways."""
+    """Differences in the last digit that is shown, rounded as `Unit.write` rounds, so that one
+    number is never shown in two ways."""
     numbers = np.nan_to_num(values)
     fine = numbers * unit.steps
     rounded = np.rint(fine)

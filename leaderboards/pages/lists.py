@@ -1,4 +1,5 @@
-"""The lists of tasks, models and methods, which the navigation leads to: each with the best there is of it."""
+"""The lists of tasks, models and methods, which the navigation leads to:
+each with the best there is of it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -56,7 +57,8 @@ def _tasks(site: Site) -> ListPage:
         lines.append(GridRow(Head(name, card.description, href=task_href(name)), items))
     return ListPage(
         "Tasks",
-        f"{count_of(len(lines), 'task')}. Each page has the ranking on that task, its samples and its mistakes.",
+        f"{count_of(len(lines), 'task')}. Each page has the ranking on that task, its samples and its "
+        "mistakes.",
         Grid("Tasks of the board", Column("Task"), columns, tuple(lines)),
     )
 

@@ -1,5 +1,5 @@
-"""The page of what went wrong: runs that broke down, failed or were kept out, a line for each candidate, and what
-was left out of the comparison."""
+"""The page of what went wrong: runs that broke down, failed or were kept out, a line for each candidate, and
+what was left out of the comparison."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass

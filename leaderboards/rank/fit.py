@@ -31,8 +31,8 @@ def unbound_notes(results: Sequence[Result]) -> list[str]:
         return []
     which = "All runs are" if unbound == len(results) else f"{unbound:,} of {len(results):,} runs are"
     return [
-        f"{which} from before a result named the file of its predictions: their rows, samples and scores fit, "
-        "but that no answer was changed since is not known; `gainboard score` binds them."
+        f"{which} from before a result named the file of its predictions: their rows, samples and scores "
+        "fit, but that no answer was changed since is not known; `gainboard score` binds them."
     ]
 
 

@@ -34,7 +34,8 @@ def check_address(url: str | None) -> str:
         )
     if "@" in parts.netloc:
         raise UserError(
-            "--url holds a user name, or a password, before its '@', which would stand in every page; leave it out"
+            "--url holds a user name, or a password, before its '@', which would stand in every page; "
+            "leave it out"
         )
     if any(character in url for character in " \"'<>\\"):
         raise UserError(f"--url '{url}' holds a character that an address cannot; write it as %XX")

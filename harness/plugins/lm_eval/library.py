@@ -136,8 +136,8 @@ def _in_our_words() -> Iterator[None]:
 
 
 def _missing_metric(error: Exception) -> str | None:
-    """The sentence for what the `evaluate` library does not find, which a task's code may put into an error of its
-    own; else None."""
+    """The sentence for what the `evaluate` library does not find, which a task's code may put
+    into an error of its own; else None."""
     name = re.search(r"Module '([^']*)' doesn't exist on the Hugging Face Hub", str(error))
     if name is None:
         return None
@@ -215,14 +215,16 @@ def _missing_split(error: KeyError) -> str | None:
 
 
 def _missing_aggregation(error: KeyError) -> str | None:
-    """Which metric does not say how samples make one value, if lm-eval stumbled over its default; else None."""
+    """Which metric does not say how samples make one value,
+    if lm-eval stumbled over its default; else None."""
     from lm_eval.api.task import ConfigurableTask
 
     for frame, _ in traceback.walk_tb(error.__traceback__):
         if error.args == (None,) and frame.f_code is ConfigurableTask.__init__.__code__:
             return (
-                f"its metric '{frame.f_locals.get('metric_name')}' has no aggregation, and lm-eval has none for it; "
-                "write `aggregation: mean`, say, and `higher_is_better: true` or `false` beside it in metric_list"
+                f"its metric '{frame.f_locals.get('metric_name')}' has no aggregation, and lm-eval has none "
+                "for it; write `aggregation: mean`, say, and `higher_is_better: true` or `false` beside it "
+                "in metric_list"
             )
     return None
 

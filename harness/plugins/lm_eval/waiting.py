@@ -1,5 +1,5 @@
-"""Keep a task's own code, which lm-evaluation-harness imports to read its YAML file, from being waited for: without
-end, or for a hub that cannot be asked."""
+"""Keep a task's own code, which lm-evaluation-harness imports to read its YAML file, from being waited for:
+without end, or for a hub that cannot be asked."""
 
 import os
 import signal
@@ -14,8 +14,8 @@ from typing import Any
 from harness.errors import UserError, authors_line
 
 MOST_SECONDS = 120.0
-"""For all that a YAML file names and its data is not: functions, what they import, metrics. The slowest task of
-lm-eval's own takes ten."""
+"""For all that a YAML file names and its data is not: functions, what they import, metrics. The slowest
+task of lm-eval's own takes ten."""
 
 _AGAIN_SECONDS = 1.0
 """After which code that has caught the first interruption, as loops of retries do, is interrupted again."""
@@ -59,8 +59,8 @@ def _time_is_up(_: int, __: FrameType | None) -> None:
 
 
 def keep_evaluate_offline() -> None:
-    """Have the `evaluate` library ask no hub where the hub's own library may not: it would try each metric nine
-    times, and wait in between."""
+    """Have the `evaluate` library ask no hub where the hub's own library may not: it would try each metric
+    nine times, and wait in between."""
     from huggingface_hub import constants
 
     if not constants.HF_HUB_OFFLINE:
@@ -71,7 +71,8 @@ def keep_evaluate_offline() -> None:
 
 
 MetricNamed = Callable[..., Any]
-"""lm-eval's `get_metric`: the function of a name, or None where neither it nor the `evaluate` library has one."""
+"""lm-eval's `get_metric`: the function of a name,
+or None where neither it nor the `evaluate` library has one."""
 
 
 def looked_for_once(get_metric: MetricNamed) -> MetricNamed:

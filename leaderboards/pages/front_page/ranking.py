@@ -282,7 +282,8 @@ def _mean_rank_item(entry: Entry) -> Item:
 
 
 def _train_item(entry: Entry, *, largest: float) -> Item:
-    """Less than a cent is said to be that: a price that is cut by the edge of a phone would be a false one."""
+    """Less than a cent is said to be that:
+    a price that is cut by the edge of a phone would be a false one."""
     item = train_item(entry.spend)
     price = _train_usd(entry)
     if not price:

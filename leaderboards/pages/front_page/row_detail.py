@@ -1,4 +1,5 @@
-"""What a row of the ranking opens to: its tasks and seeds, its settings, where its weights are, and its command."""
+"""What a row of the ranking opens to:
+its tasks and seeds, its settings, where its weights are, and its command."""
 
 from leaderboards.gathered import Site
 from leaderboards.links import model_href, why_href
@@ -41,7 +42,8 @@ def row_detail(site: Site, row: Row) -> RowDetail:
 
 
 def _task_item(site: Site, row: Row, task: str) -> Item:
-    """`81.2 (79.0 to 83.1), +24.1 (+20.3 to +27.9) over few-shot. Seeds` with a link to each, and to what explains it."""
+    """`81.2 (79.0 to 83.1), +24.1 (+20.3 to +27.9) over few-shot. Seeds` with a link to each,
+    and to what explains it."""
     cell, unit = row.cells[task], Unit.of(site.table.tasks[task])
     said = with_interval(cell.estimate, unit=unit) if cell.estimate else "no score"
     for method in reversed(UNTUNED):

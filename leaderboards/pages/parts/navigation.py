@@ -1,5 +1,5 @@
-"""The navigation of a board: the same links on every page, which of them leads to where the reader is, and the
-tasks before and after a task."""
+"""The navigation of a board: the same links on every page, which of them leads to where the reader is, and
+the tasks before and after a task."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -183,8 +183,8 @@ def _templates(table: pyarrow.Table) -> tuple[NDArray[np.int64], list[str]]:
 
 
 def _rows(table: pyarrow.Table, places: NDArray[np.int64]) -> pyarrow.Table:
-    """Some rows of a table. Not by `pyarrow.array`, which imports pandas first: a quarter of a second for the page
-    of one run."""
+    """Some rows of a table. Not by `pyarrow.array`, which imports pandas first: a quarter of
+    a second for the page of one run."""
     if len(places) == table.num_rows:
         return table
     numbers = pyarrow.py_buffer(np.ascontiguousarray(places, dtype=np.int64))

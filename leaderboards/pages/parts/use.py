@@ -1,4 +1,5 @@
-"""How to use a candidate: where its weights are, how to load and to serve them, and how to make them again."""
+"""How to use a candidate: where its weights are, how to load and to serve them,
+and how to make them again."""
 
 import json
 import shlex
@@ -306,7 +307,8 @@ def settings_toml(run: Run) -> str:
 
 
 def changed_settings(made_with: Training) -> list[str]:
-    """The settings of a training that are not the defaults, and its learning rate, as a sweep file has them."""
+    """The settings of a training that are not the defaults, and its learning rate,
+    as a sweep file has them."""
     training = made_with.as_declared
     defaults, values = Training().model_dump(mode="json"), training.model_dump(mode="json")
     return [

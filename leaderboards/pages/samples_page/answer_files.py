@@ -27,7 +27,8 @@ from leaderboards.write.rendering import as_bytes
 from leaderboards.write.score_reader import Stamps
 
 MOST_ANSWERS = 20_000
-"""Answers to the samples of a task, over arms and seeds, that the pages can show; the best arms come first."""
+"""Answers to the samples of a task, over arms and seeds, that the pages can show;
+the best arms come first."""
 
 LONGEST_ANSWER = 600
 """Characters of an answer."""

@@ -1,4 +1,5 @@
-"""A mark for each test sample of a task, by what tuning made of it: all of them in one picture, each a link."""
+"""A mark for each test sample of a task, by what tuning made of it:
+all of them in one picture, each a link."""
 
 from dataclasses import dataclass
 

@@ -208,7 +208,8 @@ def _cut_sentence(cells: Sequence[Cell]) -> str:
     worst = max(cut, key=attrgetter("samples.cut_share"))
     return (
         f"In {len(cut):,} of {count_of(len(results), 'run')} more than {100 * MANY_CUT:.0f} % of the answers "
-        f"were cut off, so scores may be too low. Worst case ({worst.run.candidate.label}): {worst.often_cut}."
+        f"were cut off, so scores may be too low. Worst case ({worst.run.candidate.label}): "
+        f"{worst.often_cut}."
     )
 
 

@@ -1,4 +1,5 @@
-"""The pictures of a task's page: who scores what, what more training samples bring, and which samples changed."""
+"""The pictures of a task's page:
+who scores what, what more training samples bring, and which samples changed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

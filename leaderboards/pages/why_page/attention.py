@@ -1,4 +1,5 @@
-"""The part of the page that says what answers look at: attention by layer, and what the answer loses without each part."""
+"""The part of the page that says what answers look at:
+attention by layer, and what the answer loses without each part."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -116,8 +117,8 @@ def _trust(look: ArmLook) -> str:
         how = "much" if found.correlation >= ALIKE else "partly"
     return (
         f"Attention and what the answer loses order the tokens of a prompt {how} alike (rank correlation "
-        f"{found.correlation:.2f}, mean of {found.n} samples). Where they differ, believe the loss: it is what happens "
-        "to the answer when a part is gone. Attention says where it looks, not why."
+        f"{found.correlation:.2f}, mean of {found.n} samples). Where they differ, believe the loss: it is "
+        "what happens to the answer when a part is gone. Attention says where it looks, not why."
     )
 
 
@@ -134,8 +135,8 @@ def _questions(attention: AttentionRecord) -> Iterator[AnsweredQuestion]:
         if look.copied is not None and look.copied_by_chance is not None:
             yield AnsweredQuestion(
                 "Does it copy the last example?",
-                f"{title_of(look.arm)} gives the answer of the last example in {points(look.copied)} % of the samples; "
-                f"by chance it would in {points(look.copied_by_chance)} %.",
+                f"{title_of(look.arm)} gives the answer of the last example in {points(look.copied)} % of "
+                f"the samples; by chance it would in {points(look.copied_by_chance)} %.",
             )
 
 
@@ -193,8 +194,8 @@ def _grid(looks: Sequence[ArmLook]) -> Grid:
         Column("Looked at", "Share of the attention through all layers."),
         Column(
             "Lost without it",
-            "By how much the natural logarithm of the right answer’s probability falls, on average, with its 95 % "
-            "interval.",
+            "By how much the natural logarithm of the right answer’s probability falls, on average, with its "
+            "95 % interval.",
         ),
         Column("Head that looks most", "The one of all heads that looks at it most.", narrow=False),
     )

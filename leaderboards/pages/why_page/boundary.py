@@ -141,10 +141,10 @@ def _margins_lede(record: AnalysisRecord, boundary: BoundaryRecord, arms: _Arms)
         f" {count_of(margins.without, 'sample')} have no wrong or no right choice." if margins.without else ""
     )
     return (
-        f"A sample’s margin is the log-probability of its right choice minus that of the likeliest wrong one: "
-        f"above zero the answer is right. Within reach (shaded, under {boundary.reach:.2f} on either side) "
-        f"neither is three times as likely as the other. {everything.near:,} of {everything.n:,} answers of "
-        f"{name} lie there, {everything.near_wrong:,} of them wrong{before}. {source}; of seed "
+        "A sample’s margin is the log-probability of its right choice minus that of the likeliest wrong "
+        f"one: above zero the answer is right. Within reach (shaded, under {boundary.reach:.2f} on either "
+        f"side) neither is three times as likely as the other. {everything.near:,} of {everything.n:,} "
+        f"answers of {name} lie there, {everything.near_wrong:,} of them wrong{before}. {source}; of seed "
         f"{judged.seeds[0]}, in the wording ‘{short(judged.templates[0])}’.{without}"
     )
 
@@ -215,9 +215,9 @@ def _maps_lede(drawn: MapRecord, *, saved: bool) -> str:
         f" {MOST_MARKS} of {len(drawn.marks):,} samples are drawn." if len(drawn.marks) > MOST_MARKS else ""
     )
     return (
-        f"Each mark is a test sample: the hidden state of {drawn.dimensions:,} numbers from which the answer’s "
-        f"first token is predicted, {how}. Filled marks are right, hollow ones wrong{by}; numbers are the samples "
-        f"nearest to the boundary, listed below.{many}{more}"
+        f"Each mark is a test sample: the hidden state of {drawn.dimensions:,} numbers from which the "
+        f"answer’s first token is predicted, {how}. Filled marks are right, hollow ones wrong{by}; numbers "
+        f"are the samples nearest to the boundary, listed below.{many}{more}"
     )
 
 
@@ -230,13 +230,13 @@ def _caveat(drawn: MapRecord) -> str:
     said = (
         ""
         if drawn.plane_accuracy is None
-        else f" The coloured regions are a simple classifier’s, fitted in the plane to the training samples: it "
-        f"says the label of {points(drawn.plane_accuracy)} % of these test samples, where the model itself is "
-        f"right in {points(drawn.accuracy)} %."
+        else f" The coloured regions are a simple classifier’s, fitted in the plane to the training samples: "
+        f"it says the label of {points(drawn.plane_accuracy)} % of these test samples, where the model "
+        f"itself is right in {points(drawn.accuracy)} %."
     )
     return (
-        f"Fitted on {count_of(drawn.n_train, 'training sample')}; the plane holds {points(drawn.variance)} % of "
-        f"the variance of their states.{said}"
+        f"Fitted on {count_of(drawn.n_train, 'training sample')}; the plane holds {points(drawn.variance)} % "
+        f"of the variance of their states.{said}"
     )
 
 
@@ -325,8 +325,8 @@ def _flips(boundary: BoundaryRecord, links: SampleLinks) -> FlipsView | None:
 
 def _flips_lede(boundary: BoundaryRecord) -> str:
     edited = (
-        f" Words and fields were changed in the {count_of(boundary.edited, 'sample')} nearest to the boundary, "
-        "where most is to be seen: their shares say nothing about other samples."
+        f" Words and fields were changed in the {count_of(boundary.edited, 'sample')} nearest to the "
+        "boundary, where most is to be seen: their shares say nothing about other samples."
         if boundary.edited
         else ""
     )
@@ -410,7 +410,7 @@ def cost_of_passes(passes: Sequence[PassRecord], agreement: float | None) -> str
     unread = f" {count_of(failed, 'prompt')} could not be read." if failed else ""
     memory = size_of_memory(max(one.peak_memory_bytes for one in passes))
     return (
-        f"Weights were read anew on {passes[-1].device} in {passes[-1].dtype}: {count_of(prompts, 'prompt')} in "
-        f"{duration(seconds)}, besides {duration(loading)} to load them; {memory} of memory at most."
+        f"Weights were read anew on {passes[-1].device} in {passes[-1].dtype}: {count_of(prompts, 'prompt')} "
+        f"in {duration(seconds)}, besides {duration(loading)} to load them; {memory} of memory at most."
         f"{unread}{agreeing}"
     )

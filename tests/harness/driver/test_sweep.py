@@ -35,9 +35,9 @@ num_fewshot = 2
 
 [defaults.training]
 max_steps = 6
-per_device_train_batch_size = 8
+per_device_train_batch_size = 4
 eval_steps = 3
-eval_samples = 8
+eval_samples = 4
 
 [defaults.full]
 learning_rate = 2e-3
@@ -290,12 +290,12 @@ INTERRUPTED = """
 name = "interrupted"
 tasks = ["ticket_routing"]
 seeds = [0, 1, 2]
-n_train = 64
+n_train = 16
 [defaults.training]
-max_steps = 12
-per_device_train_batch_size = 8
-eval_steps = 6
-eval_samples = 8
+max_steps = 4
+per_device_train_batch_size = 4
+eval_steps = 2
+eval_samples = 4
 [[candidates]]
 name = "toy"
 model = "gainboard/toy-qwen3"

@@ -25,9 +25,9 @@ n_train = 24
 
 [defaults.training]
 max_steps = 3
-per_device_train_batch_size = 8
+per_device_train_batch_size = 4
 eval_steps = 3
-eval_samples = 8
+eval_samples = 4
 learning_rate = 1e-3
 
 [few_shot_tuning]
