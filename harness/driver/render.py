@@ -113,7 +113,6 @@ class Workshop:
         """The samples of the recipe's last stage, and those of dev; nothing for weights that are averaged."""
         if recipe.members or recipe.key in self._written:
             return
-        self._written.add(recipe.key)
         fit, stage = self.fit(recipe), recipe.stages[-1]
         _write_jsonl(fit.train, chain.from_iterable(map(self._train_rows, stage.portions)))
         dev = (self._dev_rows(portion, stage.training) for portion in stage.portions)
@@ -125,6 +124,9 @@ class Workshop:
                 fit.judged.prompts,
                 (prompt_row(prompts, sample, portion.templates[0]) for sample in self.judged_on(recipe)),
             )
+        self._written.add(
+            recipe.key
+        )  # last: another run that needs samples that cannot be rendered fails, too
 
     def judged_on(self, recipe: Recipe) -> list[Sample]:
         """The dev samples that are answered in the middle of a training."""
