@@ -136,7 +136,7 @@ def print_machine(forecast: MachineForecast, console: "Console") -> None:
     memory = "" if forecast.memory is None else f" This machine has {size_of_memory(forecast.memory)}."
     console.print(
         "Memory is at least that; activations come on top, about as much as said where a step reads samples "
-        f"of max_length, and a step that does not fit reads fewer at a time.{memory} Tuned weights take "
+        f"of max_length. A step that does not fit reads fewer at a time.{memory} Tuned weights take "
         f"about {size_of_memory(disk)} of the {size_of_memory(forecast.disk)} of disk that are "
         f"free.{_workers_sentence(forecast)}",
         highlight=False,

@@ -163,7 +163,7 @@ def _merging(
             fact="joined_encoding",
             task=probe.task,
             sentence=f"in {merging} of {len(prompts)} samples looked at, the answer merges with the end of "
-            "its prompt into one token, which a model that is asked the prompt can never write: the prompt "
+            "its prompt into one token: a model that is asked the prompt can never write it. The prompt "
             "keeps its own tokens; a prompt that ends in a whole word, or a target_delimiter, avoids that",
         )
 

@@ -117,7 +117,7 @@ def _check_hub(model: str, revision: str | None) -> None:
     if revision is None or not _COMMIT.fullmatch(revision):
         raise UserError(
             f"'{model}' is no existing folder, and as a Hugging Face id it needs `revision`, the "
-            "40-hex commit of its weights (on the model's page under 'Files and versions')"
+            "40-hex commit of its weights: it stands on the model's page under 'Files and versions'"
         )
 
 

@@ -134,6 +134,7 @@ const showAsMade = () => {
     setKind(sample, word, gain);
   });
   tally.replaceChildren(...made.tally);
+  changesOfAll = null;
   about.textContent = made.about;
   notes.hidden = false;
 };
@@ -152,6 +153,7 @@ const showArms = (views, seed) => {
     setKind(sample, words[index], gains[index]);
   }
   tally.replaceChildren(...tallyOf(words, gains));
+  changesOfAll = words.map((word, index) => [slug(word), gains[index]]);
   const [base, judged] = ["against", "judged"].map((part) => views.get(part).label);
   const meaning = arms.graded
     ? `Better, worse or same: the mean score of ${judged} against that of ${base}.`

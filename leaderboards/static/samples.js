@@ -38,6 +38,10 @@ tools.setAttribute("role", "search");
 tally.after(tools);
 tools.addEventListener("submit", (event) => event.preventDefault());
 
+// What looks at all pages, where there are several; and what became of every sample, once other arms were chosen.
+let whenShown = null;
+let changesOfAll = null;
+
 // What became of a sample, as addresses spell it; empty for all.
 let kind = "";
 const radios = new Map();
@@ -71,13 +75,17 @@ const show = () => {
   const count = kind && tally.querySelector(`[data-kind="${kind}"] strong`).textContent;
   said.textContent = `${shown} of the ${samples.length} samples on this page${kind && pagerLinks.length ? `; ${count} ${wordOf(kind)} in all` : ""}.`;
   next.textContent = `Next ${wordOf(goal())} (n)`;
+  whenShown?.();
 };
 
 // Graded samples by their gain, the greatest loss first.
 const WORST_FIRST = ["broken", "fixed", "both-wrong", "both-right", "not-scored"];
-const arrange = () => {
+const byChange = (some) => {
   const rank = (sample) => (goal() === "better" || WORST_FIRST.indexOf(sample.kind) < 0 ? sample.gain : WORST_FIRST.indexOf(sample.kind));
-  const sorted = order.value ? [...samples].sort((a, b) => rank(a) - rank(b) || a.place - b.place) : samples;
+  return [...some].sort((a, b) => rank(a) - rank(b) || a.place - b.place);
+};
+const arrange = () => {
+  const sorted = order.value ? byChange(samples) : samples;
   const end = section.querySelector(".pager:last-child");
   for (const sample of sorted) section.insertBefore(sample.article, end);
 };
@@ -128,7 +136,7 @@ filter.addEventListener("change", (event) => {
   show();
 });
 search.addEventListener("input", show);
-order.addEventListener("change", arrange);
+order.addEventListener("change", () => { arrange(); whenShown?.(); });
 window.addEventListener("hashchange", fromAddress);
 offerKinds();
 fromAddress();

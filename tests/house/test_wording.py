@@ -4,6 +4,7 @@ out comes back, and no sentence of a page's introduction outgrows a breath."""
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from places import ROOT
 TEMPLATES = sorted((ROOT / "leaderboards/templates").glob("*.html"))
 MODULES = sorted([*(ROOT / "leaderboards").rglob("*.py"), *(ROOT / "harness/cli").rglob("*.py")])
 SCRIPTS = sorted((ROOT / "leaderboards/static").glob("*.js"))
+
+SPEAKING = sorted({*MODULES, *(ROOT / "harness").rglob("*.py")})
+"""Modules whose sentences are held to a length."""
 
 UNWANTED = {
     r"\b(?:train|fine-tune|line) a (?:task|fine-tune)\b": "“per task”, “one line per fine-tune”",
@@ -30,7 +34,8 @@ UNWANTED = {
 """What is not written, and what is instead."""
 
 MOST_WORDS = 25
-"""Of a sentence in a page's introductions; the methodology, where formulas are put in words, may go on."""
+"""Of a sentence that is shown: in a page's introductions, in what Python says on pages and in the terminal, and
+in the methodology."""
 
 Place = tuple[Path, int, str]
 """A file, a line of it, and words that are shown."""
@@ -42,8 +47,13 @@ def _of_template(path: Path) -> Iterator[Place]:
             yield path, number, re.sub(r"<[^>]*>", "", re.sub(r"{%.*?%}|{{.*?}}", "…", line))
 
 
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def _of_module(path: Path) -> Iterator[Place]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = _tree(path)
     unseen = {
         id(node.value)
         for node in ast.walk(tree)
@@ -82,6 +92,46 @@ def test_such_a_turn_is_found(bad: str) -> None:
     assert _found(iter([(ROOT / "README.md", 1, bad)]))
 
 
+def _too_long(words: str) -> list[str]:
+    """The sentences, and parts of sentences between colons and semicolons, that outgrow a breath."""
+    return [sentence for sentence in re.split(r"[.:?;](?:\s|$)", words) if len(sentence.split()) > MOST_WORDS]
+
+
+def _whole_strings(path: Path) -> Iterator[Place]:
+    """What a module says in single lines, with an ellipsis for what it fills in."""
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.JoinedStr):
+            parts = [str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values]
+            yield path, node.lineno, "".join(parts)
+    yield from _of_module(path)
+
+
+def test_nothing_that_python_says_has_a_sentence_that_is_too_long() -> None:
+    too_long = [
+        f"{path.relative_to(ROOT)}:{number}: {sentence}"
+        for module in SPEAKING
+        for path, number, words in _whole_strings(module)
+        if "\n" not in words  # patterns, styles and examples
+        for sentence in _too_long(words)
+    ]
+    assert not too_long, "\n".join(too_long)
+
+
+def test_no_entry_of_the_methodology_has_a_sentence_that_is_too_long() -> None:
+    source = (ROOT / "leaderboards/templates/methodology.html").read_text(encoding="utf-8")
+    entries = re.findall(r"{% call entry\(.*?%}(.*?){% endcall %}", source, flags=re.DOTALL)
+    assert len(entries) > 20
+    shown = [
+        re.sub(r"<[^>]*>", "", re.sub(r"{%.*?%}", ". ", re.sub(r"{{.*?}}", "…", entry))) for entry in entries
+    ]
+    too_long = [sentence for entry in shown for sentence in _too_long(entry)]
+    assert not too_long, "\n".join(too_long)
+
+
+def test_a_sentence_that_is_too_long_is_found() -> None:
+    assert _too_long("Short. " + "word " * 26) and not _too_long("word " * 24 + "end. " + "word " * 24)
+
+
 def test_no_introduction_of_a_page_has_a_sentence_that_is_too_long() -> None:
     too_long = []
     for path in TEMPLATES:
@@ -92,8 +142,6 @@ def test_no_introduction_of_a_page_has_a_sentence_that_is_too_long() -> None:
             for paragraph in re.findall(r'<p class="(?:lede|about)"[^>]*>(.*?)</p>', line):
                 shown = re.sub(r"<[^>]*>", "", re.sub(r"{%.*?%}", ". ", re.sub(r"{{.*?}}", "…", paragraph)))
                 too_long += [
-                    f"{path.relative_to(ROOT)}:{number}: {len(sentence.split())} words: {sentence}"
-                    for sentence in re.split(r"[.:?;](?:\s|$)", shown)
-                    if len(sentence.split()) > MOST_WORDS
+                    f"{path.relative_to(ROOT)}:{number}: {sentence}" for sentence in _too_long(shown)
                 ]
     assert not too_long, "\n".join(too_long)

@@ -15,6 +15,7 @@ from leaderboards.pages.samples_page.answer_files import (
 )
 from leaderboards.pages.samples_page.answers import SampleView, SharedPrompt, lay_out
 from leaderboards.pages.samples_page.arms import Arms, headline_baseline
+from leaderboards.pages.samples_page.sample_index import sample_index
 from leaderboards.pages.samples_page.strip import StripRow, sample_strip
 from leaderboards.text import count_of
 
@@ -64,6 +65,9 @@ class SamplesPage:
     answers: str
     """The folder of what any arm answered; empty where there are no two to choose from."""
 
+    index: str
+    """The file by which all pages are searched; empty where there is one page, or nothing to compare."""
+
 
 def samples_pages(site: Site, arms: Arms) -> Iterator[Page]:
     """Every test sample of a task, in the order of its data set, a hundred a page or fewer where texts are
@@ -74,6 +78,7 @@ def samples_pages(site: Site, arms: Arms) -> Iterator[Page]:
     folder = answers_folder(task) if len(choices) > 1 and arms.pair else ""
     # Of all samples: once, and not again for each of thousands of pages.
     strip, starts = sample_strip(arms), [page[0].place for page in laid_out.pages]
+    index = f"{answers_folder(task)}/index.js" if strip and last > 1 else ""
     for number, views in enumerate(laid_out.pages, start=1):
         content = SamplesPage(
             task,
@@ -91,12 +96,14 @@ def samples_pages(site: Site, arms: Arms) -> Iterator[Page]:
             samples_href(task, number + 1) if number < last else "",
             samples_href(task).removesuffix("1.html").rpartition("/")[2],
             folder,
+            index,
         )
-        if folder and number == 1:
-            files = list_of_arms(arms, choices, starts)
-            yield Page(samples_href(task, number), content, files, answer_files(arms, choices))
-        else:
+        if number > 1:
             yield Page(samples_href(task, number), content)
+            continue
+        files = list_of_arms(arms, choices, starts) if folder else {}
+        files |= {index: sample_index(laid_out.pages)} if index else {}
+        yield Page(samples_href(task, number), content, files, answer_files(arms, choices) if folder else ())
 
 
 def page_links(task: str, number: int, last: int) -> Iterator[PageLink]:

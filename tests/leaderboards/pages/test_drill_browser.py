@@ -1,6 +1,7 @@
 """Drilling down in a real browser: search, ticks, any two rows, samples by class; by mouse, by keyboard,
 without scripts."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -319,6 +320,7 @@ def test_the_keyboard_alone_ticks_two_rows_and_compares_them(page: Any, site: Pa
     page.locator("#ranking-table .tick input").first.focus()
     page.keyboard.press("Space")
     page.keyboard.press("Tab")  # the link of the row
+    page.keyboard.press("Tab")  # what opens it
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
     for _ in range(40):
@@ -335,9 +337,8 @@ def test_a_sorted_ranking_still_compares_the_rows_that_were_ticked(
     page.goto(address(site, "index.html"))
     page.locator("#ranking-table th .sort", has_text="Candidate").click()
     for name in ("large", "small"):
-        page.locator("#ranking-table tr", has_text=name).filter(has_text="few-shot").locator(
-            ".tick input"
-        ).check()
+        row = page.locator("#ranking-table tr", has=page.locator(".name", has_text=name))
+        row.filter(has=page.locator("small", has_text="few-shot")).locator(".tick input").check()
     page.get_by_role("link", name="Compare the two rows").click()
     expected = compare_href(row_of(table, "large", "few_shot"), row_of(table, "small", "few_shot"))
     assert page.url == address(site, expected)
@@ -347,7 +348,7 @@ def test_a_folded_ranking_leads_to_the_whole_one_which_is_searched_and_compared_
     page: Any, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("index", "ranking"):
-        monkeypatch.setattr(f"leaderboards.pages.{module}.MOST_ROWS", 3)
+        monkeypatch.setattr(f"leaderboards.pages.front_page.{module}.MOST_ROWS", 3)
     folded = publish(results, tmp_path / "site").index.parent
     page.goto(address(folded, "index.html"))
     assert page.locator("#ranking-table tbody tr").count() == 3
@@ -627,6 +628,29 @@ def test_samples_are_searched_and_ordered_by_change(page: Any, site: Path) -> No
     order = ["broken", "fixed", "both-wrong", "both-right"]
     kinds = page.locator("article.sample").evaluate_all("all => all.map(one => one.dataset.kind)")
     assert kinds == sorted(kinds, key=order.index)
+
+
+def test_samples_of_all_pages_are_searched_and_ordered(page: Any, site: Path) -> None:
+    page.goto(address(site, "samples/one-1.html"))
+    found = page.locator(".everywhere li")
+    assert not page.locator(".everywhere").is_visible()
+    page.get_by_label("Search").fill("sample-117")  # on the second page
+    found.first.wait_for()
+    assert found.count() == 1 and page.locator("article.sample:visible").count() == 0
+    assert "1 of 120 samples" in page.locator("div:has(> .everywhere) .said").inner_text()
+    href = found.locator("a").get_attribute("href")
+    assert href and re.fullmatch(r"one-2\.html#sample-\d+", href)
+    page.get_by_label("Search").fill("")
+    page.get_by_label("Order by").select_option("change")
+    page.wait_for_function("document.querySelectorAll('.everywhere li').length === 60")
+    page.get_by_label("Judged").select_option("small-full")
+    page.locator("#about", has_text="small · full fine-tune is right").wait_for()
+    kinds = [text.rpartition("· ")[2] for text in found.all_inner_texts()]
+    order = ["broken", "fixed", "both wrong", "both right"]
+    assert kinds == sorted(kinds, key=order.index) and kinds.count("fixed") == tallied(page)["fixed"] > 0
+    assert "judged=small-full" in (found.first.locator("a").get_attribute("href") or "")
+    found.first.locator("a").click()
+    assert page.locator("article.sample:target").count() == 1
 
 
 def test_strange_arms_in_the_address_are_said_and_break_nothing(page: Any, site: Path) -> None:

@@ -397,3 +397,32 @@ def test_a_metric_that_is_not_right_or_wrong_counts_a_label_right_when_it_is_the
         "France 6 0.0 100.0",
         "Spain 6 100.0 100.0",
     ]
+
+
+def test_an_index_of_all_pages_has_each_sample_with_what_became_of_it(results: Path) -> None:
+    count = MOST_A_PAGE + 20
+    prompts = [f"Capital of LAND{place}</script>now?" for place in range(count)]
+    write_arms(
+        results,
+        {"zero_shot": [0.0] * count, "lora": [float(place % 2) for place in range(count)]},
+        columns={"prompt": prompts},
+    )
+    site = site_of(results)
+    source = (site / "answers" / "capitals" / "index.js").read_text(encoding="ascii")
+    index = data_of(site / "answers" / "capitals" / "index.js")
+    assert "</script>" not in source and index["starts"] == [1, MOST_A_PAGE + 1]
+    _, text, kind, gain = index["samples"][MOST_A_PAGE + 1]
+    assert (
+        f"land{MOST_A_PAGE + 1}</script>now" in text and "france" in text and (kind, gain) == ("fixed", 1.0)
+    )
+    for page in (1, 2):
+        assert 'data-index="../answers/capitals/index.js"' in (
+            site / f"samples/capitals-{page}.html"
+        ).read_text(encoding="utf-8")
+
+
+def test_one_page_of_samples_needs_no_index(results: Path) -> None:
+    write_arms(results, {"zero_shot": [0.0] * 4, "lora": [1.0] * 4})
+    site = site_of(results)
+    assert not (site / "answers" / "capitals" / "index.js").exists()
+    assert "everywhere.js" not in (site / "samples" / "capitals-1.html").read_text(encoding="utf-8")
