@@ -177,7 +177,7 @@ def weights_on(node: RayNode) -> dict[str, str]:
     """The records beside the weights that lie on a node, by the keys of their trainings."""
     return {
         path.parents[1].name: path.read_text()
-        for path in node.disk.glob("*/work/trained/*/weights/training.json")
+        for path in node.disk.glob("three/work/trained/*/weights/training.json")
     }
 
 
@@ -187,7 +187,7 @@ def tokens_twice(trainings: list[dict[str, Any]], *nodes: RayNode) -> float:
     left = {
         path.parents[1].name: json.loads(path.read_text())["tokens"]
         for node in nodes
-        for path in node.disk.glob("*/work/trained/*/checkpoints/spent.json")
+        for path in node.disk.glob("three/work/trained/*/checkpoints/spent.json")
     }
     twice = 0.0
     for training in trainings:
@@ -229,8 +229,8 @@ def test_a_killed_driver_and_a_preempted_node_cost_only_what_was_unfinished(
 
     process = start_on(cluster, place, *options, sweep=THREE)
     wait_until(lambda: len(came_back()) >= 2, process)
-    nodes = [node for node in cluster.nodes if node.name in ("second", "third")]
-    other, lost = sorted(nodes, key=lambda node: len(weights_on(node)))
+    nodes = [node for node in cluster.nodes if node.process.poll() is None and node is not misfit]
+    lost = max(nodes, key=lambda node: len(weights_on(node)))
     cluster.announce_preemption(lost)
     finished |= came_back()
     lost.lose()
@@ -248,7 +248,7 @@ def test_a_killed_driver_and_a_preempted_node_cost_only_what_was_unfinished(
         kept = Path(training["weights_at"])
         assert kept.is_relative_to(tmp_path / "storage") and (kept / "adapter_config.json").exists()
     needed = sum(training["tokens"] for training in trainings)
-    twice = tokens_twice(trainings, lost, other)
+    twice = tokens_twice(trainings, *nodes)
     print(f"{twice:,.0f} of {needed:,} tokens were trained on twice")
     assert twice < needed * 2 / 3, "each fault may cost a part of one training"
 
