@@ -8,18 +8,21 @@ from dataclasses import dataclass
 
 from harness.sweep.methods import METHODS, Method
 from leaderboards.chart.axes import LinearAxis, even_steps, nice_range
-from leaderboards.chart.frame import Frame, Label, Tick
+from leaderboards.chart.frame import LETTER, Frame, Label, Tick
 from leaderboards.chart.labels import Box, Named, place_labels
 from leaderboards.money.ledger import CostLedger, Entry
 from leaderboards.rank.baselines import UNTUNED, Key
 from leaderboards.rank.tables import Row, Table
-from leaderboards.text import Unit, chart_label, duration, round_usd, usd, with_interval
+from leaderboards.text import Unit, chart_label, duration, letters_wide, round_usd, usd, with_interval
 
 _ROUND = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0)
 _ROUND_HOURS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
 ROUND_TIMES = (*_ROUND, *(60 * size for size in _ROUND), *(3600 * size for size in _ROUND_HOURS))
 """Seconds that make round labels on an axis."""
 
+
+UNPAID = "no training"
+"""What the lanes of untrained arms are called."""
 
 MOST_NAMED = 8
 """Marks with a name beside them; all have one that a pointer or a screen reader finds."""
@@ -123,6 +126,14 @@ class _CostAxis:
     divide: float
     """Where the lanes end."""
 
+    @property
+    def name_of_lanes_ends(self) -> float:
+        """Right of this a label of the axis may begin."""
+        if self.divide == self.canvas.left:
+            return 0.0
+        middle = (self.canvas.left + self.divide) / 2
+        return middle + letters_wide(UNPAID) * LETTER / 2
+
     def at(self, cost: float) -> float:
         """The place of a cost."""
         share = (math.log10(cost) - self.low) / (self.high - self.low)
@@ -160,10 +171,7 @@ def staircase_chart(
             canvas.right,
             canvas.top,
             canvas.bottom,
-            tuple(
-                Tick(round(x.at(value), 1), label)
-                for value, label in _cost_ticks(x, in_dollars=ledger.priced)
-            ),
+            _cost_ticks(x, in_dollars=ledger.priced),
             y_ticks,
         ),
         round(x.divide, 1),
@@ -204,7 +212,7 @@ def _mark(
 ) -> ChartMark:
     row, cost = entry.row, ledger.outlay(entry)
     assert row.score, "only complete rows are drawn"
-    paid = "no training"
+    paid = UNPAID
     if row.tuned:
         paid = usd(cost) if ledger.priced else duration(cost)
     flag = f" ({row.flag.text})" if row.flag else ""
@@ -267,16 +275,21 @@ def _log_range(values: Sequence[float]) -> tuple[float, float]:
     return low - air, high + air
 
 
-def _cost_ticks(axis: _CostAxis, *, in_dollars: bool) -> list[tuple[float, str]]:
-    """Values of dollars or of seconds and their labels, as many as there is room for."""
-    low, high = axis.low, axis.high
+def _cost_ticks(axis: _CostAxis, *, in_dollars: bool) -> tuple[Tick, ...]:
+    """Values of dollars or of seconds, as many as there is room for right of what the lanes are called."""
     room = (axis.canvas.right - axis.divide) / axis.canvas.tick_room
     if in_dollars:
-        values = _log_ticks(low, high)
-        return [(value, round_usd(value)) for value in values[:: math.ceil(len(values) / room)]]
-    inside = [value for value in ROUND_TIMES if low <= math.log10(value) <= high]
-    every = math.ceil(len(inside) / min(room, 6)) or 1
-    return [(value, duration(value).replace(".0 ", " ")) for value in inside[::every]]
+        values: Sequence[float] = _log_ticks(axis.low, axis.high)
+        labelled = [(value, round_usd(value)) for value in values[:: math.ceil(len(values) / room)]]
+    else:
+        values = [value for value in ROUND_TIMES if axis.low <= math.log10(value) <= axis.high]
+        every = math.ceil(len(values) / min(room, 6)) or 1
+        labelled = [(value, duration(value).replace(".0 ", " ")) for value in values[::every]]
+    return tuple(
+        Tick(round(axis.at(value), 1), label)
+        for value, label in labelled
+        if axis.at(value) - letters_wide(label) * LETTER / 2 > axis.name_of_lanes_ends
+    )
 
 
 def _log_ticks(low: float, high: float) -> list[float]:

@@ -192,3 +192,7 @@ def test_the_marks_that_matter_have_a_name_and_their_interval_and_all_lead_somew
     assert all(box.is_within(Box(0, 0, canvas.width, canvas.height)) for box in boxes_of([*chart.labels]))
     ticks = [tick.at for tick in chart.frame.x_ticks]
     assert all(after - before > 30 for before, after in itertools.pairwise(ticks))
+    # Nor does the first touch the words in the middle below the lanes of untrained arms, eleven letters.
+    assert ticks[0] - len(chart.frame.x_ticks[0].label) / 2 * LETTER > (
+        (chart.frame.left + chart.divide) / 2 + 5.5 * LETTER
+    )
