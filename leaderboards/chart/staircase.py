@@ -128,11 +128,11 @@ class _CostAxis:
 
     @property
     def name_of_lanes_ends(self) -> float:
-        """Right of this a label of the axis may begin."""
+        """Right of this a label of the axis may begin: what the lanes are called, and a gap."""
         if self.divide == self.canvas.left:
             return 0.0
         middle = (self.canvas.left + self.divide) / 2
-        return middle + letters_wide(UNPAID) * LETTER / 2
+        return middle + letters_wide(UNPAID) * LETTER / 2 + 4
 
     def at(self, cost: float) -> float:
         """The place of a cost."""

@@ -17,7 +17,7 @@ from leaderboards import publish
 from leaderboards.chart.forest import forest
 from leaderboards.chart.frame import LETTER, Label
 from leaderboards.chart.labels import Box, Named, place_labels
-from leaderboards.chart.staircase import NARROW, WIDE, Canvas, staircase_chart
+from leaderboards.chart.staircase import NARROW, WIDE, Canvas, _cost_ticks, _CostAxis, staircase_chart
 from leaderboards.gathered import Site, gather, read_folder
 from leaderboards.text import chart_label, letters_wide
 
@@ -163,6 +163,17 @@ def test_a_name_without_room_is_left_out_and_not_put_over_another() -> None:
     assert [label.text for label in place_labels(wanted, [], within=Box(0, 0, 60, 40))] == ["b"]
 
 
+@pytest.mark.parametrize("canvas", [WIDE, NARROW])
+def test_no_cost_is_written_over_the_words_below_the_lanes_of_untrained_arms(canvas: Canvas) -> None:
+    divide = canvas.left + canvas.lanes_end
+    words_end = (canvas.left + divide) / 2 + letters_wide("no training") / 2 * LETTER
+    for cost in (10 ** (power / 50) for power in range(-150, 100)):
+        axis = _CostAxis(canvas, math.log10(cost) - 0.18, math.log10(cost) + 0.18, cost, divide)
+        ticks = _cost_ticks(axis, in_dollars=True)
+        assert len(ticks) >= 2
+        assert all(tick.at - letters_wide(tick.label) / 2 * LETTER > words_end for tick in ticks)
+
+
 @pytest.fixture(scope="module")
 def crowded(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """Fine-tunes of several models, of which some are tied with the leader and some are far below."""
@@ -192,7 +203,3 @@ def test_the_marks_that_matter_have_a_name_and_their_interval_and_all_lead_somew
     assert all(box.is_within(Box(0, 0, canvas.width, canvas.height)) for box in boxes_of([*chart.labels]))
     ticks = [tick.at for tick in chart.frame.x_ticks]
     assert all(after - before > 30 for before, after in itertools.pairwise(ticks))
-    # Nor does the first touch the words in the middle below the lanes of untrained arms, eleven letters.
-    assert ticks[0] - len(chart.frame.x_ticks[0].label) / 2 * LETTER > (
-        (chart.frame.left + chart.divide) / 2 + 5.5 * LETTER
-    )
