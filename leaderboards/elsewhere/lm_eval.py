@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from pydantic import ValidationError
+
 from harness.errors import UserError, suggest
 from harness.foreign import (
     MOST_FOREIGN_SCORES,
@@ -28,6 +30,7 @@ from harness.foreign import (
 )
 from harness.records.store import read_record, write_record
 from harness.statistics import Estimate, score
+from harness.toml import first_fault
 from leaderboards.elsewhere.scores import IMPORTED, UNKNOWN, Imported, ImportedMetric, Source, candidate_name
 from leaderboards.text import count_of, listed, shortened
 
@@ -106,7 +109,10 @@ def import_results(source: Path, results: Path, *, candidate: str | None = None)
     notes: list[str] = []
     records: list[Imported] = []
     for path in _files(source):
-        records += _read(path, candidate, notes)
+        try:
+            records += _read(path, candidate, notes)
+        except ValidationError as error:  # a number that no measurement reaches, which `publish` would refuse
+            raise UserError(f"{path}: {first_fault(error, Imported)}") from None
     _check_twice(records)
     added: list[Imported] = []
     unchanged: list[Imported] = []

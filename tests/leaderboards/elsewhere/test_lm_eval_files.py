@@ -337,3 +337,12 @@ def test_the_command_tells_people_and_scripts(
         assert ended.value.code == 0
         told = capsys.readouterr()
         assert says in told.out and "its stderr is 'N/A'" in told.err
+
+
+@pytest.mark.parametrize("value", [1e300, -1e31])
+def test_a_number_that_nothing_measures_is_refused_in_a_sentence(value: float, tmp_path: Path) -> None:
+    path = tmp_path / "results_a.json"
+    path.write_text(json.dumps({"model_name": "x/y", "results": {"arc": {"acc,none": value}}}))
+    with pytest.raises(UserError, match=r"results_a\.json"):
+        import_results(path, tmp_path / "results")
+    assert not (tmp_path / "results").exists()
