@@ -74,8 +74,8 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--executor", choices=("local", "ray"), default="local", help=text)
     parser.add_argument("--address", help="of the Ray cluster (default: one is started on this machine)")
     text = (
-        "where the nodes of a cluster keep weights: a folder that all see, or an address such as s3://bucket/sweep "
-        "(default: on the node that trained them)"
+        "where the nodes of a cluster keep weights: a folder that all see, or an address such as "
+        "s3://bucket/sweep (default: on the node that trained them)"
     )
     parser.add_argument("--storage-path", metavar="PLACE", help=text)
     text = (

@@ -1,9 +1,10 @@
 """Work on base models on a Ray cluster: each has an actor with its resources.
 
-Nodes need GainBoard installed, in this version, and no disk in common with the driver. Rendered files travel with
-each wave; each record and each run's answers come back as soon as they are whole, and the driver alone writes
-results. When a node is lost, another goes on with what has not come back. Weights go to the storage, where one is
-named; else they stay on the node that trained them, in a folder of the same name as the driver's `--work`.
+Nodes need GainBoard installed, in this version, and no disk in common with the driver. Rendered files
+travel with each wave; each record and each run's answers come back as soon as they are whole, and the
+driver alone writes results. When a node is lost, another goes on with what has not come back. Weights
+go to the storage, where one is named; else they stay on the node that trained them, in a folder of the
+same name as the driver's `--work`.
 """
 
 import os
@@ -58,7 +59,8 @@ from harness.workers.listener import FilesWritten, Listener, MetricJudge, Note
 from harness.workers.worker import JobFailed, check_not_stopping
 
 RETRIES = 3
-"""Nodes that a base model's work may lose one after the other, with nothing done in between, before it fails."""
+"""Nodes that a base model's work may lose one after the other,
+with nothing done in between, before it fails."""
 
 MOST_UNDER_WAY = 8
 """Pieces that are sent before the first of them has arrived."""
@@ -187,8 +189,8 @@ class _Workplace:
         """Where weights lie that are on no disk of the driver, nor in the storage."""
 
     def execute(self, wave: WaveJob) -> WaveReport:
-        """See `Workplace.execute`. Raises `JobFailed` when every node that tried was lost, `UserError` when the
-        cluster is."""
+        """See `Workplace.execute`. Raises `JobFailed` when every node that tried was lost,
+        `UserError` when the cluster is."""
         wave = absolute_wave(wave)
         losses = 0
         while True:
@@ -222,8 +224,8 @@ class _Workplace:
         for place in sorted(self._elsewhere):
             self._tell(
                 Note(
-                    f"its weights lie on {place} alone, below {self._setup.work / 'trained'}; --storage-path names "
-                    "a place that every node sees"
+                    f"its weights lie on {place} alone, below {self._setup.work / 'trained'}; --storage-path "
+                    "names a place that every node sees"
                 )
             )
 
@@ -294,16 +296,17 @@ class _Workplace:
                     told = True
                 if waited > SECONDS_FOR_A_NODE and not self._members.able():
                     raise UserError(
-                        f"for {SECONDS_FOR_A_NODE / 60:.0f} minutes the cluster has had no node that could work "
-                        "(`ray status` shows its nodes). Add one, and then start the same command: what has come "
-                        "back is kept"
+                        f"for {SECONDS_FOR_A_NODE / 60:.0f} minutes the cluster has had no node that could "
+                        "work (`ray status` shows its nodes). Add one, and then start the same command: what "
+                        "has come back is kept"
                     )
         try:
             return ray.get(call)
         except (ObjectStoreFullError, OutOfDiskError) as error:
             raise UserError(
                 f"Ray has no room left for objects, in memory or on the disk of its --temp-dir "
-                f"({one_line_of(error)}). Make room, and then start the same command: what has come back is kept"
+                f"({one_line_of(error)}). Make room, and then start the same command: "
+                "what has come back is kept"
             ) from None
         except RayTaskError as error:  # its disk is full, say
             raise JobFailed(f"node {self._name}: {one_line_of(error.cause)}") from None
@@ -416,8 +419,8 @@ def _connect(address: str | None) -> None:
                 f"({one_line_of(error)}): install the same on both"
             ) from None
         raise UserError(
-            f"no Ray cluster answers at {address} ({one_line_of(error)}); `ray status` shows whether one runs, and "
-            "without --address one is started on this machine"
+            f"no Ray cluster answers at {address} ({one_line_of(error)}); `ray status` shows whether one "
+            "runs, and without --address one is started on this machine"
         ) from None
 
 

@@ -80,8 +80,8 @@ class ClusterMembers:
             return why_not(name, ray.get(look, timeout=SECONDS_TO_LOOK), self._here)
         except RayError as error:
             return (
-                f"node {name} does not say what is installed there ({one_line_of(error)}): give it the Python and "
-                "the packages of this machine, or leave it out of the cluster; it gets no work"
+                f"node {name} does not say what is installed there ({one_line_of(error)}): give it the "
+                "Python and the packages of this machine, or leave it out of the cluster; it gets no work"
             )
 
     def able(self) -> set[str]:
@@ -118,8 +118,8 @@ class ClusterMembers:
         except OSError as error:
             if time.monotonic() - self._reached > SECONDS_WITHOUT_HEAD:
                 raise UserError(
-                    f"the head of the Ray cluster, {self._head}, is gone ({error.strerror or error}). Start the "
-                    "cluster again, and then the same command: what has come back from its nodes is kept"
+                    f"the head of the Ray cluster, {self._head}, is gone ({error.strerror or error}). Start "
+                    "the cluster again, and then the same command: what has come back from its nodes is kept"
                 ) from None
 
     def close(self) -> None:
@@ -127,8 +127,9 @@ class ClusterMembers:
         self._over.set()
 
     def _watch(self) -> None:
-        """End this process with a sentence where the head is gone and somebody waits for it inside Ray, which cannot
-        be interrupted, and would end this process without one. Nothing is lost: what is written is whole."""
+        """End this process with a sentence where the head is gone and somebody waits for it
+        inside Ray, which cannot be interrupted, and would end this process without one. Nothing
+        is lost: what is written is whole."""
         while not self._over.wait(SECONDS_BETWEEN_CHECKS):
             try:
                 self.check()
@@ -149,13 +150,14 @@ class ClusterMembers:
             self._checked = 0.0
         if not any(node["NodeID"] == self._own and node["Alive"] for node in ray.nodes()):
             raise UserError(
-                "the Ray node of this machine, through which it reaches the cluster, has ended. Start it again "
-                "(`ray start`), and then the same command: what has come back from other nodes is kept"
+                "the Ray node of this machine, through which it reaches the cluster, has ended. Start it "
+                "again (`ray start`), and then the same command: what has come back from other nodes is kept"
             )
 
 
 def name_of(node: Mapping[str, Any]) -> str:
-    """How people know a node, of what `ray.nodes` says: by the name that it was given, or by its machine's."""
+    """How people know a node, of what `ray.nodes` says:
+    by the name that it was given, or by its machine's."""
     name, address = node["NodeName"], node["NodeManagerAddress"]
     return str(name) if name != address else f"{node['NodeManagerHostname']} ({address})"
 

@@ -1,7 +1,7 @@
 """The work on one base model on a node of a cluster: what runs there.
 
-It lays out the files that the driver sends, and says what happens, with every record and every run's answers as soon
-as they are whole.
+It lays out the files that the driver sends, and says what happens, with every record and every
+run's answers as soon as they are whole.
 """
 
 import os
@@ -227,8 +227,8 @@ class ClusterNode:
             storage = WeightsStorage(self._setup.storage)
             if not storage.sees(self._setup.token):
                 return (
-                    f"--storage-path {self._setup.storage} is another place there: what the driver has left in it "
-                    "is not to be seen"
+                    f"--storage-path {self._setup.storage} is another place there: what the driver has left "
+                    "in it is not to be seen"
                 )
         except UserError as fault:
             return str(fault)

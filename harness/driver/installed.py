@@ -1,7 +1,7 @@
 """What is installed on a machine, and whether a node may work for a driver.
 
-A node that is asked need not have GainBoard: `installed` is sent to it as code, and needs the standard library
-alone.
+A node that is asked need not have GainBoard: `installed` is sent to it as code,
+and needs the standard library alone.
 """
 
 import hashlib
@@ -47,8 +47,8 @@ def why_not(node: str, there: Mapping[str, str | None], here: Mapping[str, str |
     """
     if there.get(CODE) is None:
         return (
-            f"node {node} has no gainboard: pip install {_pinned({OWN: here.get(OWN)})} there, or leave it out "
-            "of the cluster; it gets no work"
+            f"node {node} has no gainboard: pip install {_pinned({OWN: here.get(OWN)})} there, or leave it "
+            "out of the cluster; it gets no work"
         )
     if there.get("torch") is None:
         return (

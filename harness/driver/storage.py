@@ -1,8 +1,8 @@
 """Keep weights in a place that all nodes of a cluster see: a folder, or any address that fsspec takes.
 
-Below it lies what `work/` has of a training: `trained/<key>/weights/`, `weights.probes.json` and, written last,
-`weights.seal.json`, whose existence means that all is there. `checkpoints/` holds those of a training that is not
-done. What is damaged is refused by its seal, and made again.
+Below it lies what `work/` has of a training: `trained/<key>/weights/`, `weights.probes.json` and, written
+last, `weights.seal.json`, whose existence means that all is there. `checkpoints/` holds those of a training
+that is not done. What is damaged is refused by its seal, and made again.
 """
 
 import os
@@ -28,8 +28,8 @@ SECONDS_BETWEEN_LOOKS = 5.0
 """For new checkpoints."""
 
 _PROGRESS, _SPENT = "progress.json", "spent.json"
-"""Files of a training's checkpoints: the one whose existence means that a checkpoint is whole, and what all starts
-took."""
+"""Files of a training's checkpoints: the one whose existence means that a checkpoint is
+whole, and what all starts took."""
 
 
 class WeightsStorage:
@@ -199,8 +199,8 @@ class WeightsStorage:
             ) from None
         except Exception as error:  # each of fsspec's file systems has errors of its own
             raise UserError(
-                f"--storage-path {self.address} {what}: {one_line(error)}; name a folder that every node sees, "
-                "or an address that fsspec takes and that you may write to"
+                f"--storage-path {self.address} {what}: {one_line(error)}; name a folder that every node "
+                "sees, or an address that fsspec takes and that you may write to"
             ) from None
 
 
@@ -209,8 +209,8 @@ def _check_address(address: str) -> None:
     parts = urlsplit(address) if "://" in address else None
     if parts is not None and "@" in parts.netloc:
         raise UserError(
-            "--storage-path holds a user name, or a password, before its '@', which would stand in every record; "
-            "leave it out, and give it in the environment as the file system's own library reads it"
+            "--storage-path holds a user name, or a password, before its '@', which would stand in every "
+            "record; leave it out, and give it in the environment as the file system's own library reads it"
         )
     if parts is None and not Path(address).is_absolute():
         raise UserError(f"--storage-path {address} is not absolute: nodes would look for it elsewhere")

@@ -1,7 +1,8 @@
-"""What a driver and a node of its cluster tell each other: words and files, as one stream of bytes in each direction.
+"""What a driver and a node of its cluster tell each other: words and files, as
+one stream of bytes in each direction.
 
-The stream is cut into pieces that Ray sends along with a call. They never lie in its object store, so a full one
-stops nothing, and nothing that is under way is lost with a node's.
+The stream is cut into pieces that Ray sends along with a call. They never lie in its object store, so a full
+one stops nothing, and nothing that is under way is lost with a node's.
 """
 
 import pickle
@@ -15,7 +16,8 @@ from harness.records.store import atomic_write
 from harness.workers.listener import JobFailure
 
 PIECE_BYTES = 48 << 10
-"""Ray keeps arguments and answers of up to 100 KiB out of its object store, and two pieces may come together."""
+"""Ray keeps arguments and answers of up to 100 KiB out of its object store,
+and two pieces may come together."""
 
 _LENGTH_BYTES = 8
 
@@ -86,7 +88,8 @@ def pieces_of_word(word: object) -> Iterator[bytes]:
 
 
 def pieces_of_file(path: Path, *, once: bool = False) -> Iterator[FilePiece]:
-    """A file as words, each of hardly more than a piece. Nobody may write to it meanwhile; it may be replaced."""
+    """A file as words, each of hardly more than a piece.
+    Nobody may write to it meanwhile; it may be replaced."""
     with path.open("rb") as file:
         first, contents = True, file.read(PIECE_BYTES)
         while first or contents:

@@ -125,8 +125,8 @@ class Result(Frozen):
 
     @property
     def weights_at(self) -> str:
-        """Where the weights of a tuned run lie, as `TrainingRecord.weights_at` has it; empty where they lie in the
-        sweep's work folder."""
+        """Where the weights of a tuned run lie, as `TrainingRecord.weights_at` has it; empty where
+        they lie in the sweep's work folder."""
         recipe = self.run.recipe
         return next(
             (training.weights_at for training in self.trainings if recipe and training.key == recipe.key), ""

@@ -54,7 +54,8 @@ class Note:
 
 @dataclass(frozen=True)
 class FilesWritten:
-    """What came of jobs is there, whole: of a training its record, of runs their answers and their records."""
+    """What came of jobs is there, whole:
+    of a training its record, of runs their answers and their records."""
 
     paths: tuple[Path, ...]
 

@@ -119,8 +119,8 @@ def _about(run: Run, place: str) -> list[str]:
 def _about_place(run: Run, place: str) -> str:
     if place.startswith(NODE):
         return (
-            "work is the --work folder as that node of the sweep’s cluster has it; no other machine has the weights, "
-            "so copy them from there first."
+            "work is the --work folder as that node of the sweep’s cluster has it; no other machine has the "
+            "weights, so copy them from there first."
         )
     if place:
         return (

@@ -1,5 +1,5 @@
-"""What every sample of a task is called and asks, in one file, by which a script searches and orders all pages of
-them."""
+"""What every sample of a task is called and asks, in one file, by which a script searches and orders all
+pages of them."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -13,15 +13,16 @@ LARGEST_INDEX = 1024 * 1024
 """Bytes, as of a file of answers."""
 
 TEXTS = (2_400, 600, 150, 40, 0)
-"""Characters of each sample's text that are searched, so that the file is no larger than `LARGEST_INDEX` if that
-can be."""
+"""Characters of each sample's text that are searched, so that the file is no larger than `LARGEST_INDEX` if
+that can be."""
 
 LONGEST_NAME = 80
 """Characters of a sample's name in a list."""
 
 
 def sample_index(pages: Sequence[Sequence[SampleView]]) -> str:
-    """A script with the name of each sample, the beginning of its input, its target, and what became of it."""
+    """A script with the name of each sample, the beginning of its input, its target, and what became of
+    it."""
     samples = list(chain.from_iterable(pages))
     starts = [page[0].place for page in pages]
     text = ""

@@ -123,7 +123,10 @@ def page_links(task: str, number: int, last: int) -> Iterator[PageLink]:
         former = page
 
 
-OF_PARTS = "A sample’s score is its part of the whole score. It counts as changed where it moved by more than the whole did."
+OF_PARTS = (
+    "A sample’s score is its part of the whole score. It counts as changed where it moved by more than the "
+    "whole did."
+)
 """Of a corpus metric; static/arms.js says it, too."""
 
 

@@ -234,8 +234,8 @@ seeds = [0]
 
 [defaults.training]
 max_steps = 4
-per_device_train_batch_size = 8
-eval_samples = 8
+per_device_train_batch_size = 4
+eval_samples = 4
 
 [[candidates]]
 name = "toy"
