@@ -370,10 +370,12 @@ def main() -> None:
         chosen = listed[: options.count]
         outcome = Outcome()
         for start in range(0, len(chosen), options.batch):
-            before = len(outcome.faults)
+            faults, altered = len(outcome.faults), len(outcome.altered)
             bench.publish(chosen[start : start + options.batch], outcome)
-            for fault in list(outcome.faults)[before:]:
+            for fault in list(outcome.faults)[faults:]:
                 print(f"{fault}\n    {outcome.faults[fault]}", flush=True)
+            for mutation in outcome.altered[altered:]:
+                print(f"altered a score without a word: {mutation}", flush=True)
             done = min(start + options.batch, len(chosen))
             print(f"{done:,} of {len(chosen):,}", file=sys.stderr, flush=True)
         for what, (count, faults) in {
@@ -392,7 +394,6 @@ def main() -> None:
         f"{len(chosen):,} of {len(listed):,} mutations: {outcome.named:,} named, {outcome.accepted:,} accepted, "
         f"{len(outcome.faults):,} tracebacks, {len(outcome.altered):,} altered a score without a word"
     )
-    print("\n".join(sorted(outcome.altered)))
 
 
 if __name__ == "__main__":

@@ -275,8 +275,9 @@ def _check_length(sweep: Sweep, task: Task, dataset: Dataset, place: str) -> lis
     limit = sweep.generation.max_model_len or MAX_MODEL_LEN
     if tokens <= limit:
         return []
+    shots = "1 demonstration" if len(demonstrations) == 1 else f"{len(demonstrations):,} demonstrations"
     message = (
-        f"a few-shot prompt of {len(demonstrations):,} demonstrations takes about {tokens:,} tokens, and "
+        f"a few-shot prompt of {shots} takes about {tokens:,} tokens, and "
         f"{limit:,} fit; lower num_fewshot, or raise max_model_len if the models take more"
     )
     return [Finding("warning", place, message)]

@@ -181,7 +181,8 @@ def _room(
     if not beyond:
         return
     all_are = len(beyond) == len(prompts)
-    shots = f" with {probe.num_fewshot} demonstrations" if probe.num_fewshot else ""
+    shots = f" with {probe.num_fewshot} demonstration" if probe.num_fewshot else ""
+    shots += "s" if probe.num_fewshot > 1 else ""
     how_many = f"all {len(prompts)}" if all_are else f"{len(beyond)} of {len(prompts)}"
     remedies = ["shorten the prompts"]
     remedies += ["lower num_fewshot"] if probe.num_fewshot else []
