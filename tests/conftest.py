@@ -49,7 +49,7 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 HEAVY = (
     "harness/driver/test_resume.py",
     "harness/driver/test_sweep.py",
-    "harness/driver/test_cluster.py",
+    "harness/driver/cluster/test_cluster.py",
     "harness/engines/test_engines.py",
     "harness/sweep/test_methods.py",
     "leaderboards/pages/cost_page/test_cost_browser.py",

@@ -250,7 +250,7 @@ def _executor(options: argparse.Namespace, sweep: "Sweep") -> "Executor":
         return LocalExecutor(options.workers, devices_each=devices_each, tiny_models=tiny_models)
     if importlib.util.find_spec("ray") is None:
         raise UserError("--executor ray needs ray, which is not installed: pip install 'gainboard[ray]'")
-    from harness.driver.cluster import RayExecutor
+    from harness.driver.cluster.executor import RayExecutor
 
     return RayExecutor(
         options.address,

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -29,8 +30,8 @@ HEAVY = {
         f"harness.plugins.lm_eval.{name}" for name in ("adapter", "judging", "library", "members", "refusals")
     },
     "optuna": {"harness.plan.samplers"},
-    "fsspec": {"harness.driver.storage"},
-    "ray": {"harness.driver.cluster", "harness.driver.cluster_members"},
+    "fsspec": {"harness.driver.cluster.storage"},
+    "ray": {"harness.driver.cluster.executor", "harness.driver.cluster.members"},
     "bm25s": {"harness.task.demonstrations"},
     "sacrebleu": {"harness.metrics.overlap"},
     "rouge_score": {"harness.metrics.overlap"},
@@ -244,3 +245,9 @@ def test_a_name_that_is_not_public_is_no_attribute() -> None:
 
     with pytest.raises(AttributeError, match="module 'harness' has no attribute 'load_result'"):
         harness.load_result  # noqa: B018
+
+
+def test_files_of_tests_have_different_names() -> None:
+    # pytest puts each file's folder on the path: of two with one name it can import only the first.
+    names = Counter(path.name for path in (ROOT / "tests").rglob("*.py"))
+    assert [name for name, count in names.items() if count > 1] == []

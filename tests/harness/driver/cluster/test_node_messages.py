@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.driver.words import (
+from harness.driver.cluster.messages import (
     PIECE_BYTES,
     ArrivingFiles,
     JudgeQuestion,
-    WordStream,
+    MessageStream,
     pieces_of_file,
-    pieces_of_word,
+    pieces_of_message,
 )
 
 
@@ -43,12 +43,12 @@ def test_a_model_file_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     assert (tmp_path / "there").read_text() == "mine"
 
 
-def test_words_are_put_together_from_pieces_of_any_length() -> None:
-    words = [JudgeQuestion("k", [{"completion": "x" * (3 * PIECE_BYTES)}]), JudgeQuestion("l", [])]
-    stream = b"".join(piece for word in words for piece in pieces_of_word(word))
-    heard = WordStream()
+def test_messages_are_put_together_from_pieces_of_any_length() -> None:
+    messages = [JudgeQuestion("k", [{"completion": "x" * (3 * PIECE_BYTES)}]), JudgeQuestion("l", [])]
+    stream = b"".join(piece for message in messages for piece in pieces_of_message(message))
+    heard = MessageStream()
     came = []
     for start in range(0, len(stream), 1000):
-        came += heard.words([stream[start : start + 1000]])
-    assert came == words
-    assert all(len(piece) <= PIECE_BYTES for word in words for piece in pieces_of_word(word))
+        came += heard.messages([stream[start : start + 1000]])
+    assert came == messages
+    assert all(len(piece) <= PIECE_BYTES for message in messages for piece in pieces_of_message(message))

@@ -14,22 +14,22 @@ from pathlib import Path
 from queue import Empty, Queue, SimpleQueue
 from typing import Any
 
-from harness.driver.node import Node
-from harness.driver.storage import WeightsStorage
-from harness.driver.words import (
+from harness.driver.cluster.messages import (
     PIECE_BYTES,
     ArrivingFiles,
     FilePiece,
     JudgeAnswer,
     JudgeQuestion,
+    MessageStream,
     ModelMissing,
     WaveBegins,
     WaveEnds,
     WaveRefused,
-    WordStream,
     pieces_of_file,
-    pieces_of_word,
+    pieces_of_message,
 )
+from harness.driver.cluster.storage import WeightsStorage
+from harness.driver.node import Node
 from harness.errors import UserError, one_line
 from harness.records.store import read_record, write_record
 from harness.records.training import NODE, TrainingRecord
@@ -107,7 +107,7 @@ class ClusterNode:
             listener=self._hear_node,
             judge=self._ask_judge,
         )
-        self._heard, self._arriving = WordStream(), ArrivingFiles()
+        self._heard, self._arriving = MessageStream(), ArrivingFiles()
         self._said: Queue[bytes] = Queue(MOST_WAITING)
         self._saying = threading.Lock()  # engines side by side speak from threads of their own
         self._verdicts: SimpleQueue[JudgeAnswer] = SimpleQueue()
@@ -124,15 +124,15 @@ class ClusterNode:
 
     def take(self, piece: bytes) -> None:
         """A piece of what the driver says."""
-        for word in self._heard.words([piece]):
-            match word:
+        for message in self._heard.messages([piece]):
+            match message:
                 case FilePiece():
-                    self._arriving.take(word)
+                    self._arriving.take(message)
                 case WaveBegins():
-                    wave = WaveJob.model_validate(word.wave)
+                    wave = WaveJob.model_validate(message.wave)
                     threading.Thread(target=self._work, args=[wave], daemon=True).start()
                 case JudgeAnswer():
-                    self._verdicts.put(word)
+                    self._verdicts.put(message)
 
     def say(self) -> list[bytes]:
         """The next pieces of what this node says, two pieces long at most; none after a moment's silence."""
@@ -203,9 +203,9 @@ class ClusterNode:
             raise verdict
         return verdict
 
-    def _tell(self, word: object) -> None:
+    def _tell(self, message: object) -> None:
         with self._saying:
-            for piece in pieces_of_word(word):
+            for piece in pieces_of_message(message):
                 self._said.put(piece)
 
     def _send_files(self, paths: Iterable[Path]) -> None:
@@ -214,7 +214,7 @@ class ClusterNode:
         with self._saying:
             for path in paths:
                 for part in pieces_of_file(path):
-                    for piece in pieces_of_word(part):
+                    for piece in pieces_of_message(part):
                         self._said.put(piece)
 
     # Weights

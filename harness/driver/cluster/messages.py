@@ -1,5 +1,5 @@
-"""What a driver and a node of its cluster tell each other: words and files, as
-one stream of bytes in each direction.
+"""What a driver and a node of its cluster tell each other: messages and files, as one stream of bytes in each
+direction.
 
 The stream is cut into pieces that Ray sends along with a call. They never lie in its object store, so a full
 one stops nothing, and nothing that is under way is lost with a node's.
@@ -79,16 +79,16 @@ class JudgeAnswer:
     verdict: dict[str, Any] | Exception
 
 
-def pieces_of_word(word: object) -> Iterator[bytes]:
-    """A word as a part of the stream."""
-    pickled = pickle.dumps(word)
+def pieces_of_message(message: object) -> Iterator[bytes]:
+    """A message as a part of the stream."""
+    pickled = pickle.dumps(message)
     framed = len(pickled).to_bytes(_LENGTH_BYTES, "big") + pickled
     for start in range(0, len(framed), PIECE_BYTES):
         yield framed[start : start + PIECE_BYTES]
 
 
 def pieces_of_file(path: Path, *, once: bool = False) -> Iterator[FilePiece]:
-    """A file as words, each of hardly more than a piece.
+    """A file as messages, each of hardly more than a piece.
     Nobody may write to it meanwhile; it may be replaced."""
     with path.open("rb") as file:
         first, contents = True, file.read(PIECE_BYTES)
@@ -98,23 +98,24 @@ def pieces_of_file(path: Path, *, once: bool = False) -> Iterator[FilePiece]:
             first, contents = False, following
 
 
-class WordStream:
+class MessageStream:
     """The receiving end of a stream."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def words(self, pieces: Iterable[bytes]) -> Iterator[Any]:
-        """The words that are whole with these pieces."""
+    def messages(self, pieces: Iterable[bytes]) -> Iterator[Any]:
+        """The messages that are whole with these pieces."""
         for piece in pieces:
             self._buffer += piece
         while len(self._buffer) >= _LENGTH_BYTES:
             end = _LENGTH_BYTES + int.from_bytes(self._buffer[:_LENGTH_BYTES], "big")
             if len(self._buffer) < end:
                 return
-            word = pickle.loads(self._buffer[_LENGTH_BYTES:end])
+            # Whoever can write to this stream runs code here anyway: Ray unpickles what its nodes answer.
+            message = pickle.loads(self._buffer[_LENGTH_BYTES:end])
             del self._buffer[:end]
-            yield word
+            yield message
 
 
 class ArrivingFiles:

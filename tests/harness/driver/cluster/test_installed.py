@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.driver.installed import CODE, OWN, PYTHON, installed, why_not
+from harness.driver.cluster.installed import CODE, OWN, PYTHON, installed, why_not
 
 HERE = {OWN: "0.1.0", CODE: "0123456789ab", PYTHON: "3.11", "torch": "2.13.0", "trl": "1.0.0", "vllm": None}
 

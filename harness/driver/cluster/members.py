@@ -12,8 +12,8 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from harness.driver import installed as installed_module
-from harness.driver.installed import installed, why_not
+from harness.driver.cluster import installed as installed_module
+from harness.driver.cluster.installed import installed, why_not
 from harness.errors import UserError
 
 SECONDS_TO_ANSWER = 10.0

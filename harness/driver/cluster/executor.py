@@ -21,14 +21,28 @@ from typing import Any
 import ray
 from ray.exceptions import ObjectStoreFullError, OutOfDiskError, RayError, RayTaskError
 
-from harness.driver.cluster_members import (
+from harness.driver.cluster.members import (
     SECONDS_TO_ANSWER,
     ClusterMembers,
     name_of,
     one_line_of,
 )
-from harness.driver.cluster_node import ClusterNode, NodeFacts, NodeSetup
-from harness.driver.cluster_wave import (
+from harness.driver.cluster.messages import (
+    ArrivingFiles,
+    FilePiece,
+    JudgeAnswer,
+    JudgeQuestion,
+    MessageStream,
+    ModelMissing,
+    WaveBegins,
+    WaveEnds,
+    WaveRefused,
+    pieces_of_file,
+    pieces_of_message,
+)
+from harness.driver.cluster.node import ClusterNode, NodeFacts, NodeSetup
+from harness.driver.cluster.storage import WeightsStorage
+from harness.driver.cluster.wave import (
     absolute_wave,
     inputs_of,
     model_files_of,
@@ -36,20 +50,6 @@ from harness.driver.cluster_wave import (
     with_absolute_model,
 )
 from harness.driver.node import WaveReport
-from harness.driver.storage import WeightsStorage
-from harness.driver.words import (
-    ArrivingFiles,
-    FilePiece,
-    JudgeAnswer,
-    JudgeQuestion,
-    ModelMissing,
-    WaveBegins,
-    WaveEnds,
-    WaveRefused,
-    WordStream,
-    pieces_of_file,
-    pieces_of_word,
-)
 from harness.errors import UserError
 from harness.records.store import read_record
 from harness.records.training import NODE, TrainingRecord
@@ -181,7 +181,7 @@ class _Workplace:
         self._node: Any = None
         self._facts: NodeFacts | None = None
         self._name = ""
-        self._heard, self._arriving = WordStream(), ArrivingFiles()
+        self._heard, self._arriving = MessageStream(), ArrivingFiles()
         self._came = 0
         """How often something that was finished came back."""
 
@@ -281,7 +281,7 @@ class _Workplace:
                 ray.kill(self._node, no_restart=True)
         self._node = self._facts = None
         self._arriving.drop()
-        self._heard, self._arriving = WordStream(), ArrivingFiles()
+        self._heard, self._arriving = MessageStream(), ArrivingFiles()
 
     def _wait_for(self, call: Any, *, placing: bool = False) -> Any:
         """What a node answers. Raises `NodeLost` where it cannot, `UserError` where the cluster is lost."""
@@ -319,10 +319,10 @@ class _Workplace:
 
     # What is said
 
-    def _send(self, *words: object) -> None:
+    def _send(self, *messages: object) -> None:
         under_way: list[Any] = []
-        for word in words:
-            for piece in pieces_of_word(word):
+        for message in messages:
+            for piece in pieces_of_message(message):
                 under_way.append(self._node.take.remote(piece))
                 if len(under_way) >= MOST_UNDER_WAY:
                     self._wait_for(under_way.pop(0))
@@ -341,27 +341,27 @@ class _Workplace:
         fits = {fit.record for fit in wave.fits}
         while True:
             check_not_stopping()
-            for word in self._heard.words(self._wait_for(self._node.say.remote())):
-                match word:
+            for message in self._heard.messages(self._wait_for(self._node.say.remote())):
+                match message:
                     case FilePiece():
-                        self._arriving.take(word)
+                        self._arriving.take(message)
                     case FilesWritten():
                         self._came += 1
-                        self._note_places(path for path in word.paths if path in fits)
-                        self._tell(word)
+                        self._note_places(path for path in message.paths if path in fits)
+                        self._tell(message)
                     case JudgeQuestion():
-                        self._send(JudgeAnswer(self._verdict(word)))
+                        self._send(JudgeAnswer(self._verdict(message)))
                     case ModelMissing():
                         self._leave_out(
-                            f"{word.sentence}; put it there under the same path, or into the model cache"
+                            f"{message.sentence}; put it there under the same path, or into the model cache"
                         )
                         return None
                     case WaveRefused():
-                        raise word.error
+                        raise message.error
                     case WaveEnds():
-                        return WaveReport(word.failures, [])
+                        return WaveReport(message.failures, [])
                     case _:
-                        self._tell(word)
+                        self._tell(message)
 
     def _verdict(self, question: JudgeQuestion) -> dict[str, Any] | Exception:
         """What the task's metric says, or what it raised."""

@@ -7,7 +7,7 @@ import pytest
 from synthetic import make_run, task_card, training_record
 from toy_models import fit_job
 
-from harness.driver.storage import WeightsStorage
+from harness.driver.cluster.storage import WeightsStorage
 from harness.errors import UserError
 from harness.records.sealed import seal_beside, seal_weights
 from harness.records.store import read_record, write_record
