@@ -39,6 +39,9 @@ SHOWN_COLUMNS = 7
 MOST_OPENED = 20
 """Rows, from the first, that open in place; the pages of their models say the same of all."""
 
+MOST_OPENED_IF_FOLDED = 1
+"""Where the ranking is folded, the leader alone: the first page is nearly as large as it may be without."""
+
 GAINS: tuple[ColumnName, ...] = ("few_shot", "zero_shot")
 
 
@@ -78,6 +81,7 @@ def ranking_grid(site: Site, entries: Sequence[Entry]) -> Grid:
     # What no row has anything in is left out before the first columns are counted.
     columns = [column for column in columns if any(column.item(entry).says_anything for entry in entries)]
     compared = {row.key for row in compared_rows(site)}
+    opened = MOST_OPENED_IF_FOLDED if len(site.ledger.entries) > MOST_ROWS else MOST_OPENED
     lines = []
     former_tier = entries[0].row.tier if entries else None
     for place, entry in enumerate(entries):
@@ -86,7 +90,7 @@ def ranking_grid(site: Site, entries: Sequence[Entry]) -> Grid:
             row=row_slug(row) if row.key in compared else "",
             kind=_kind(site, row),
             divided=row.score is not None and row.tier != former_tier,
-            more=row_detail(site, row) if place < MOST_OPENED else None,
+            more=row_detail(site, row) if place < opened else None,
         )
         lines.append(GridRow(head, items_of(columns, entry), aside=row.score is None))
         former_tier = row.tier

@@ -401,7 +401,7 @@ def test_a_metric_that_is_not_right_or_wrong_counts_a_label_right_when_it_is_the
 
 def test_an_index_of_all_pages_has_each_sample_with_what_became_of_it(results: Path) -> None:
     count = MOST_A_PAGE + 20
-    prompts = [f"Capital of LAND{place}</script>now?" for place in range(count)]
+    prompts = [f"Capital of LAND{place}</script>now {place}?" for place in range(count)]
     write_arms(
         results,
         {"zero_shot": [0.0] * count, "lora": [float(place % 2) for place in range(count)]},
