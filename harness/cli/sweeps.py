@@ -182,16 +182,27 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
     if options.json:
         _emit_outcome(planned, outcome, options, progress)
     else:
-        _print_scores(sweep, options.results, console)
-        # Those of trainings first: there may be very many of answers.
-        cut = [f"{arm}: {reason}" for arm, reason in outcome.cut.items()]
-        _print_doubts([*outcome.doubts, *cut], console)
-        n_planned = len(planned.runs) + len(planned.ensembles)
-        progress.note(
-            f"{n_planned} runs: {outcome.already_done} were done, {len(outcome.finished)} finished now, "
-            f"{len(outcome.failed)} failed. Results are in {options.results}."
-        )
+        _print_outcome(planned, outcome, options, progress, console)
     return SOME_FAILED if outcome.failed else DONE
+
+
+def _print_outcome(
+    planned: "PlannedSweep",
+    outcome: "SweepOutcome",
+    options: argparse.Namespace,
+    progress: "SweepProgress",
+    console: "Console",
+) -> None:
+    """Scores, what to doubt of them, and how many runs there were."""
+    _print_scores(planned.sweep, options.results, console)
+    # Those of trainings first: there may be very many of answers.
+    cut = [f"{arm}: {reason}" for arm, reason in outcome.cut.items()]
+    _print_doubts([*outcome.doubts, *cut], console)
+    n_planned = len(planned.runs) + len(planned.ensembles)
+    progress.note(
+        f"{n_planned} runs: {outcome.already_done} were done, {len(outcome.finished)} finished now, "
+        f"{len(outcome.failed)} failed. Results are in {options.results}."
+    )
 
 
 def _engine(options: argparse.Namespace, progress: "SweepProgress") -> "EngineName":

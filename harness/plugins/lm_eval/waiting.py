@@ -76,7 +76,7 @@ or None where neither it nor the `evaluate` library has one."""
 
 
 def looked_for_once(get_metric: MetricNamed) -> MetricNamed:
-    """The same, but what was not found is not looked for again: hundreds of tasks may name it."""
+    """`get_metric` that looks only once for what is not found: hundreds of tasks may name it."""
     missing: set[tuple[Any, ...]] = set()
 
     def get_unless_missing(*named: Any, **options: Any) -> Any:

@@ -102,15 +102,15 @@ def _shown(arms: Arms) -> dict[str, str]:
     return {part: row_slug(arm.row) for part, arm in parts.items() if arm.row is not None}
 
 
-def answer_files(arms: Arms, rows: Sequence[Row]) -> list["ArmAnswers"]:
+def answer_files(arms: Arms, rows: Sequence[Row]) -> list["AnswerFile"]:
     """The answers of each arm."""
     return [_arm_answers(arms, row) for row in rows]
 
 
-def _arm_answers(arms: Arms, row: Row) -> "ArmAnswers":
+def _arm_answers(arms: Arms, row: Row) -> "AnswerFile":
     cell = row.cells[arms.task]
     means = mean_scores(cell)
-    return ArmAnswers(
+    return AnswerFile(
         row_slug(row),
         arms.card,
         arms.ids,
@@ -122,7 +122,7 @@ def _arm_answers(arms: Arms, row: Row) -> "ArmAnswers":
 
 
 @dataclass(frozen=True)
-class ArmAnswers:
+class AnswerFile:
     """The file of all that an arm answered."""
 
     row: str
