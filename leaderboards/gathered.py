@@ -113,9 +113,17 @@ class Site:
         if figures is None or figures.costs is None or figures.net is None or figures.worth is None:
             return None
         chosen = self.decision.chosen
-        best = None if chosen is None else self.choices.cases[chosen].entry.row
-        affordable = figures.costs.total <= self.scenario.budget_usd
-        return Payoff(self.scenario, best, figures.net.value, figures.worth, affordable)
+        best = None if chosen is None else self.choices.cases[chosen]
+        best_net = None if chosen is None else self.decision.figures[chosen].net
+        return Payoff(
+            self.scenario,
+            None if best is None else best.entry.row,
+            best_budget=None if best is None else best.budget,
+            more=(best_net.value if best_net else 0.0) - figures.net.value,
+            net=figures.net.value,
+            worth=figures.worth,
+            affordable=figures.costs.total <= self.scenario.budget_usd,
+        )
 
     @cached_property
     def verdict(self) -> Verdict:

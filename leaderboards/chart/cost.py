@@ -162,13 +162,16 @@ def worth_plot(choices: Choices, decision: Decision) -> Plot:
 
 
 def worth_lines(choices: Choices, decision: Decision, values: Sequence[float]) -> dict[int, list[float]]:
-    """P(worth it) of every tuned case at each worth of a right answer, over the best untuned one at that."""
+    """P(worth it) of every tuned case at each worth of a right answer, over the best untuned one at that; of
+    none where it is not known how far another seed would differ."""
     cases, figures = choices.cases, decision.figures
     totals = [case_figures.costs.total if case_figures.costs else 0.0 for case_figures in figures]
     with_costs = [place for place, case_figures in enumerate(figures) if case_figures.costs]
     untuned = decision.untuned
     lines: dict[int, list[float]] = (
-        {place: [] for place in with_costs if cases[place].tuned} if untuned else {}
+        {place: [] for place in with_costs if cases[place].tuned and cases[place].seeds_known}
+        if untuned
+        else {}
     )
     for value in values:
         worth = worth_of_all(choices, replace(decision.scenario, right_answer_usd=value))

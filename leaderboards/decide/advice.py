@@ -64,6 +64,11 @@ class TuningContest:
         return bool(self.seeds_known and self.difference and self.difference.high < margin)
 
 
+def contest_of(tuned: Row, untuned: Row, table: Table) -> TuningContest:
+    """A complete fine-tune against an arm without tuning."""
+    return TuningContest(tuned, untuned, table.difference(tuned, untuned), table.claim(tuned, untuned))
+
+
 @dataclass(frozen=True)
 class Gain:
     """What a fine-tune scores more than an untuned arm of its own model."""
@@ -102,6 +107,12 @@ class Payoff:
     best: Row | None
     """What is worth most after its costs, of all within the budget; None where nothing is."""
 
+    best_budget: int | None
+    """Training samples of `best`, where these are fewer than its row is ranked with."""
+
+    more: float
+    """Dollars that `best` is worth more than the advised fine-tune, after the costs of both."""
+
     net: float
     """Dollars that the fine-tune is worth more than the best arm without tuning, after the costs of both."""
 
@@ -113,8 +124,8 @@ class Payoff:
 
     @property
     def pays(self) -> bool:
-        """Whether a fine-tune is what the scenario advises, too."""
-        return self.best is not None and self.best.tuned
+        """Whether the scenario advises a fine-tune, too, and allows the one that is advised."""
+        return self.affordable and self.best is not None and self.best.tuned
 
 
 @dataclass(frozen=True)
@@ -238,10 +249,7 @@ def decide(table: Table, ledger: CostLedger, board: Board) -> Advice:
     if untuned is None:
         best = tuned_rows[0]
         return Advice("no_baseline", count, best, _weaknesses(best, table, ()), unit=table.unit)
-    contests = [
-        TuningContest(row, untuned, table.difference(row, untuned), table.claim(row, untuned))
-        for row in tuned_rows
-    ]
+    contests = [contest_of(row, untuned, table) for row in tuned_rows]
     decisive = next((contest for contest in contests if contest.shown), None)
     contest = decisive or contests[0]
     floor, kind, advised = _floor(table), _kind(contests, decisive, board), contest.untuned

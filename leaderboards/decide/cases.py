@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.sweep.methods import Method
-from leaderboards.money.budgets import draws_alone
+from leaderboards.decide.advice import contest_of
+from leaderboards.money.budgets import draws_alone, gain_over
 from leaderboards.money.ledger import CostLedger, Entry
 from leaderboards.money.payback import NoFigure, doubt, spread_of
 from leaderboards.rank.baselines import Key
 from leaderboards.rank.draws import Draws, within_range
-from leaderboards.rank.tables import Table
+from leaderboards.rank.tables import Row, Table
 from leaderboards.text import POINTS, Unit, count_of
 
 Seconds = tuple[tuple[int, float], ...]
@@ -74,6 +75,14 @@ class Case:
     few_shot_uncached: Rival | None
     examples: Examples | None = None
     """Those in the prompts of its model's few-shot arm; None without one."""
+
+    seeds_known: bool = True
+    """Whether it can be told how far another seed of a fine-tune, or of the best arm without tuning, might
+    differ: without it no share of the draws means anything."""
+
+    shown: bool = True
+    """Whether a fine-tune is shown to score more than the best arm without tuning; of that there is nothing
+    to show for an arm without."""
 
     @property
     def key(self) -> Key:
@@ -186,9 +195,12 @@ def _case(entry: Entry, budget: int | None, table: Table, ledger: CostLedger, de
             spread_of(row.results, few_shot.results, ledger.runs, cached=cached),
         )
 
+    evidence = _evidence(row, budget, table) if row.tuned else Evidence(seeds_known=True, shown=True)
     return Case(
         entry,
         budget,
+        seeds_known=evidence.seeds_known,
+        shown=evidence.shown,
         training=placed(spend.training_by_device) or (),
         labels=spend.labels,
         devices=placed(spend.devices) or (),
@@ -198,6 +210,28 @@ def _case(entry: Entry, budget: int | None, table: Table, ledger: CostLedger, de
         few_shot_uncached=rival(cached=False),
         examples=_examples(entry, table, ledger) if row.tuned else None,
     )
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the scores say of a fine-tune: see the fields of `Case`."""
+
+    seeds_known: bool
+    shown: bool
+
+
+def _evidence(row: Row, budget: int | None, table: Table) -> Evidence:
+    """Of a ranked row as the verdict has it, corrected for all fine-tunes; of a smaller budget, which is not
+    ranked, by the interval of its gain alone."""
+    untuned = table.best(tuned=False)
+    if untuned is None:
+        return Evidence(row.seed_noise_known, shown=False)
+    if budget is None:
+        contest = contest_of(row, untuned, table)
+        return Evidence(contest.seeds_known, contest.shown)
+    gain = gain_over(untuned, row, table)
+    seeds_known = row.seed_noise_known and untuned.seed_noise_known
+    return Evidence(seeds_known, shown=bool(seeds_known and gain and gain.low > 0))
 
 
 def _examples(entry: Entry, table: Table, ledger: CostLedger) -> Examples | None:

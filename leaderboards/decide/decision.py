@@ -13,7 +13,9 @@
     P(on the frontier)  = share in which no other case scores as much for a lower total
 
 What is chosen has the largest V · right · w − TCO of all whose total is within the budget. A case that failed
-the guard against forgetting has all its figures, and is never chosen. `static/figures.js` works out the same
+the guard against forgetting has all its figures, and is never chosen; nor is a fine-tune that is not shown to
+score more than the best arm without tuning, as long as one that is stands beside it: of many scores the
+largest is partly luck, and the first page advises what is shown. `static/figures.js` works out the same
 figures when a reader edits the scenario: sums are made in the same order in both, so that they show the same
 digits, and a test in a browser compares them.
 """
@@ -80,7 +82,7 @@ class CaseFigures:
     """None for the reference itself, and without one."""
 
     worth: float | None = None
-    """P(worth it); None for untuned cases."""
+    """P(worth it); None for untuned cases, and where it is not known how far another seed would differ."""
 
     best: float | None = None
     """P(best); None for what the budget excludes, or the guard against forgetting."""
@@ -152,8 +154,8 @@ class Decision:
     budget."""
 
     passed_over: int | None
-    """What would have been chosen if it had not failed the guard against forgetting; None where that is
-    `chosen`."""
+    """What would have been chosen if it had not failed the guard against forgetting, or had been shown to
+    score more than without tuning; None where that is `chosen`."""
 
     stairs: tuple[int, ...]
     """The staircase of score against total cost, cheapest first."""
@@ -179,7 +181,7 @@ def weigh(choices: Choices, scenario: Scenario) -> Decision:
     def best_of(among: Sequence[int]) -> int | None:
         return best_place(cases, totals, among, worth)
 
-    chosen, reference = best_of(affordable), best_of(untuned)
+    chosen, reference = best_of(advisable(cases, affordable)), best_of(untuned)
     figures = [_alone(case, cost, scenario) for case, cost in zip(cases, costs, strict=True)]
     scores, priced = [cases[place].score for place in with_costs], [totals[place] for place in with_costs]
     shares = frontier_shares(priced, steps[:, with_costs])
@@ -194,8 +196,8 @@ def weigh(choices: Choices, scenario: Scenario) -> Decision:
     contest = Contest.among(affordable, steps, totals, worth)
     for place, best, loss in zip(affordable, contest.best, contest.losses, strict=True):
         figures[place] = replace(figures[place], best=best, loss=loss)
-    excluded = best_of(fit)
-    ignoring_guard = best_of([place for place in with_costs if totals[place] <= scenario.budget_usd])
+    excluded = best_of(advisable(cases, fit))
+    first = best_of([place for place in with_costs if totals[place] <= scenario.budget_usd])
     budgets = sorted({*BUDGETS, scenario.budget_usd})
     return Decision(
         scenario,
@@ -204,10 +206,10 @@ def weigh(choices: Choices, scenario: Scenario) -> Decision:
         untuned=tuple(untuned),
         chosen=chosen,
         excluded=None if excluded == chosen else excluded,
-        best_tuned=best_of([place for place in affordable if cases[place].tuned]),
+        best_tuned=best_of([place for place in advisable(cases, affordable) if cases[place].tuned]),
         cheapest=min(fit, key=totals.__getitem__, default=None),
         knowing=min(contest.losses, default=None),
-        passed_over=ignoring_guard if ignoring_guard is not None and cases[ignoring_guard].forgets else None,
+        passed_over=None if first == chosen else first,
         stairs=tuple(with_costs[place] for place in staircase(list(zip(priced, scores, strict=True)))),
         envelope=tuple(envelope([cost.line if cost else None for cost in costs])),
         bests=tuple(_best(budget, choices, fit, totals, worth) for budget in budgets),
@@ -261,6 +263,13 @@ def _usd(seconds: Seconds | None, scenario: Scenario) -> float | None:
     return total
 
 
+def advisable(cases: Sequence[Case], among: Sequence[int]) -> list[int]:
+    """Without the fine-tunes that are not shown to score more than untuned arms, if any is."""
+    if not any(cases[place].tuned and cases[place].shown for place in among):
+        return [*among]
+    return [place for place in among if cases[place].shown]
+
+
 def best_place(
     cases: Sequence[Case], totals: Sequence[float], among: Sequence[int], worth: float
 ) -> int | None:
@@ -307,7 +316,9 @@ def _net(value: float, drawn: NDArray[np.float64]) -> Net:
 
 
 def _worth(case: Case, drawn: NDArray[np.float64]) -> float | None:
-    return int(np.count_nonzero(drawn > 0)) / len(drawn) if case.tuned else None
+    if not case.tuned or not case.seeds_known:
+        return None
+    return int(np.count_nonzero(drawn > 0)) / len(drawn)
 
 
 def _alone(case: Case, costs: Costs | None, scenario: Scenario) -> CaseFigures:
@@ -394,7 +405,7 @@ def _from_zero(drawn: tuple[Line, int]) -> tuple[float, float, float, int]:
 
 def _best(budget: float, choices: Choices, fit: Sequence[int], totals: Sequence[float], worth: float) -> Best:
     within = [place for place in fit if totals[place] <= budget]
-    place = best_place(choices.cases, totals, within, worth)
+    place = best_place(choices.cases, totals, advisable(choices.cases, within), worth)
     if place is None:
         return Best(budget, None, 0.0)
     contest = Contest.among(within, choices.steps, totals, worth)

@@ -110,9 +110,11 @@ def _headline(advice: Advice) -> str:
 
 def _no_payoff(payoff: Payoff) -> str:
     """Why a proven gain is not to be bought in the scenario of the board."""
-    why = "does not pay"
-    if not payoff.affordable:
-        why = f"costs more than the budget of {usd(payoff.scenario.budget_usd)}"
+    budget = usd(payoff.scenario.budget_usd)
+    if payoff.best and payoff.best.tuned:
+        use = _use(payoff.best, payoff.best_budget)
+        return f"Within the budget of {budget}, {use[:1].lower()}{use[1:]}"
+    why = "does not pay" if payoff.affordable else f"costs more than the budget of {budget}"
     use = "" if payoff.best is None else f": use {_arm(payoff.best)}"
     return f"Tuning gains, but {why}{use}."
 
@@ -152,6 +154,8 @@ def _sentences(advice: Advice) -> Iterator[Sentence]:
         yield from _gain_sentences(advice, row, contest)
         if advice.payoff:
             yield _payoff(advice.payoff)
+            if advice.payoff.pays and advice.payoff.more > 0:
+                yield _worth_more(advice.payoff)
     elif advice.kind == "no_baseline" and row:
         yield (
             Words(f"Best so far: {row.label}. "),
@@ -252,12 +256,14 @@ def points_lost(share: float) -> str:
     return f"{lost} point" if lost == "1" else f"{lost} points"
 
 
-def _use(row: Row) -> str:
+def _use(row: Row, budget: int | None = None) -> str:
+    """`budget`: training samples, where these are fewer than the row is ranked with."""
     if row.members:
         return f"Use {row.name}: {_joined(row)}."
+    on = "" if budget is None else f" on {count_of(budget, 'label')}"
     if row.method == "full":
-        return f"Fine-tune all weights of {row.name}."
-    return f"Fine-tune {row.name} with {row.method_name}."
+        return f"Fine-tune all weights of {row.name}{on}."
+    return f"Fine-tune {row.name} with {row.method_name}{on}."
 
 
 def _joined(row: Row) -> str:
@@ -354,6 +360,13 @@ def _payoff(payoff: Payoff) -> Sentence:
         Words(usd(payoff.net), strong=True),
         Words(f" more than the best without tuning, after the costs of both{odds}"),
     )
+
+
+def _worth_more(payoff: Payoff) -> Sentence:
+    """That another fine-tune, or this one on fewer labels, is worth more than the one that scores most."""
+    assert payoff.best, "a fine-tune is worth most"
+    on = "" if payoff.best_budget is None else f" on {count_of(payoff.best_budget, 'label')}"
+    return (Words(f"After its costs, {payoff.best.label}{on} is worth {usd(payoff.more)} more."),)
 
 
 def _cost(cost: TuningCost) -> Sentence:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.statistics import Estimate
-from harness.sweep.methods import Method
 from leaderboards.rank.draws import NORMAL_95, SEED
 from leaderboards.rank.means import weighted_mean
 from leaderboards.rank.tables import Row, Table
@@ -36,15 +35,16 @@ def smaller_budgets(table: Table) -> Iterator[Row]:
                 smaller = replace(row, cells=cells, score=score, ranks=None, tier=None, robustness=None)
                 yield replace(
                     smaller,
-                    over_zero=_gain(smaller, table, "zero_shot"),
-                    over_few=_gain(smaller, table, "few_shot"),
+                    over_zero=gain_over(table.baseline(smaller, "zero_shot"), smaller, table),
+                    over_few=gain_over(table.baseline(smaller, "few_shot"), smaller, table),
                     significance={},
                     forgetting=table.smaller_guards.get((row.key, budget)),
                 )
 
 
-def _gain(row: Row, table: Table, method: Method) -> Estimate | None:
-    arm = table.baseline(row, method)
+def gain_over(arm: Row | None, row: Row, table: Table) -> Estimate | None:
+    """What a smaller budget scores more than an arm without tuning; None without one, or where they share no
+    samples."""
     if arm is None:
         return None
     parts = {task: table.paired(row.cells[task], arm.cells[task]) for task in table.tasks}

@@ -26,12 +26,13 @@ const advice = (decision) => {
   if (reference === null) return `No advice: there is no untuned candidate to compare ${name(chosen)} with.`;
   const { net, worth } = figures[bestTuned];
   if (net.value === 0) return `${name(bestTuned)} and ${name(reference)} are worth the same: nothing tells them apart.`;
-  const share = percent(worth).replaceAll(" ", "\u00a0");
   const [low, high] = chosen === bestTuned ? [net.low, net.high] : [-net.high, -net.low];
   const value = `${usd(Math.abs(net.value))} (${plain(low)} to ${plain(high)})`;
-  const odds = `worth it in ${share} of the draws.`;
+  const share = worth === null ? "" : percent(worth).replaceAll(" ", "\u00a0");
+  const odds = share ? `worth it in ${share} of the draws.` : "how far another seed would differ is unknown.";
   if (chosen === bestTuned) {
-    return `Tune ${name(chosen)}: worth ${value} more than ${name(reference)}, the best without tuning; ${odds}`;
+    const more = `worth ${value} more than ${name(reference)}, the best without tuning; ${odds}`;
+    return cases[chosen].shown ? `Tune ${name(chosen)}: ${more}` : `Not shown yet: as measured, ${name(chosen)} is ${more}`;
   }
   const less = `${name(bestTuned)}, the best fine-tune, is worth ${value} less; ${odds}`;
   return `Don’t tune: use ${name(chosen)}. ${less}`;
@@ -49,8 +50,8 @@ const beyondBudget = ({ excluded, chosen, cheapest: least, totals, worth, scenar
 
 const verdict = (decision) => {
   const { passedOver } = decision;
-  const why = "would come first but is passed over: it lost too much on guard tasks.";
-  const passed = passedOver === null ? "" : `${name(passedOver)} ${why}`;
+  const why = passedOver !== null && cases[passedOver].forgets ? "it lost too much on guard tasks" : "its gain is not shown";
+  const passed = passedOver === null ? "" : `${name(passedOver)} would come first but is passed over: ${why}.`;
   return [advice(decision), beyondBudget(decision), passed].filter(Boolean).join(" ");
 };
 
@@ -63,7 +64,7 @@ const hangsText = ({ bestTuned, reference }) => {
 };
 
 const knowingText = ({ knowing }) => {
-  if (knowing === null) return "";
+  if (knowing === null || !cases.every((one) => one.seeds_known)) return "";
   if (knowing === 0) return "The same candidate wins every draw: more runs and test samples would not change the choice.";
   return `Knowing all scores exactly would be worth ${usd(knowing)}: do not spend more than that on runs and test samples.`;
 };

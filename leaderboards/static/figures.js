@@ -50,6 +50,12 @@ const costsOf = (one, scenario) => {
 const worthOfAll = (scenario, rightAnswer = scenario.right_answer_usd) =>
   scenario.volume * rightAnswer * data.right_per_score;
 
+// Without the fine-tunes that are not shown to score more than untuned arms, if any is.
+const advisable = (among) => {
+  const shown = among.filter((place) => cases[place].shown);
+  return shown.some((place) => cases[place].tuned) ? shown : among;
+};
+
 const bestOf = (among, totals, worth) => {
   let best = null;
   let most = -Infinity;
@@ -219,7 +225,7 @@ const weigh = (scenario) => {
     if (reference === null || place === reference) return made;
     const more = totals[place] - totals[reference];
     const nets = netsOf(place, reference, worth, more);
-    if (one.tuned) made.worth = worthOf(nets);
+    if (one.tuned && one.seeds_known) made.worth = worthOf(nets);
     const tail = Math.floor(data.count * TAIL);
     nets.sort();
     const value = worth * (one.score - cases[reference].score) - more;
@@ -228,11 +234,11 @@ const weigh = (scenario) => {
   });
   const tuned = known.filter((place) => cases[place].tuned);
   const first = bestOf(within(known), totals, worth);
-  const [chosen, best] = [bestOf(affordable, totals, worth), bestOf(fit, totals, worth)];
-  const bestTuned = bestOf(affordable.filter((place) => cases[place].tuned), totals, worth);
+  const [chosen, best] = [bestOf(advisable(affordable), totals, worth), bestOf(advisable(fit), totals, worth)];
+  const bestTuned = bestOf(advisable(affordable).filter((place) => cases[place].tuned), totals, worth);
   const [cheapest = null] = [...fit].sort((a, b) => totals[a] - totals[b] || a - b);
   const excluded = best === chosen ? null : best;
-  const passedOver = first !== null && cases[first].forgets ? first : null;
+  const passedOver = first === chosen ? null : first;
   const knowing = affordable.length ? Math.min(...contest.losses) : null;
   const found = { scenario, costs, totals, worth, known, fit, untuned, tuned, reference, stairs, figures };
   return { ...found, chosen, excluded, bestTuned, cheapest, knowing, passedOver };
@@ -267,6 +273,6 @@ const swingsOf = ({ bestTuned, untuned, scenario }) => {
 
 const bestWithin = (budget, { fit, totals, worth }) => {
   const within = fit.filter((place) => totals[place] <= budget);
-  const place = bestOf(within, totals, worth);
+  const place = bestOf(advisable(within), totals, worth);
   return place === null ? null : { place, wins: contestOf(within, totals, worth).best[within.indexOf(place)] };
 };

@@ -97,7 +97,7 @@ const showWorth = ({ scenario, totals, tuned, untuned, bestTuned }) => {
   const first = power(scenario.right_answer_usd) - 2;
   const x = axis(first, first + 5, LEFT, RIGHT);
   const values = Array.from({ length: 41 }, (_, step) => 10 ** (first + step / 8));
-  const lines = new Map((untuned.length ? tuned : []).map((place) => [place, []]));
+  const lines = new Map((untuned.length ? tuned.filter((place) => cases[place].seeds_known) : []).map((place) => [place, []]));
   for (const value of values) {
     const worth = worthOfAll(scenario, value);
     const reference = bestOf(untuned, totals, worth);

@@ -20,6 +20,7 @@ from leaderboards.pages.cost_page.sentences import (
     hangs_text,
     knowing_text,
     left_out_text,
+    one_seed_text,
     unguarded_text,
     verdict_text,
 )
@@ -88,6 +89,9 @@ class CostPage:
     unguarded: str
     """Which smaller training budgets were not scored on guard tasks; empty where none is to be told of."""
 
+    one_seed: str
+    """What shares of draws leave out; empty where they leave out nothing."""
+
     draws: int
     price_list: Pairs
     data: dict[str, Any]
@@ -116,7 +120,7 @@ def cost_page(site: Site, scenario: Scenario | None = None) -> CostPage:
         worth=worth_plot(choices, decision),
         stairs=stairs_plot(choices, decision),
         cheapest=cheapest_text(choices, decision),
-        knowing=knowing_text(decision),
+        knowing=knowing_text(choices, decision),
         purchases=purchase_grid(site),
         purchase_lede=purchase_lede(site.advice.outlook, site.table.unit) if site.advice.outlook else "",
         budgets=_budget_grid(choices, decision),
@@ -128,6 +132,7 @@ def cost_page(site: Site, scenario: Scenario | None = None) -> CostPage:
         scale=scale_of(site.table),
         left_out=left_out_text(len(everything.cases), len(choices.cases)),
         unguarded=unguarded_text(choices, site.table),
+        one_seed=one_seed_text(choices),
         draws=len(choices.steps),
         price_list=price_list(site.prices),
         data=script_data(choices, scenario, [preset.values for preset in presets]),

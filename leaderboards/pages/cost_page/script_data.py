@@ -63,6 +63,8 @@ def _case_data(case: Case, scale: ScoreScale, unit: Unit) -> dict[str, Any]:
         "wide": wide,
         "tuned": case.tuned,
         "forgets": case.forgets,
+        "seeds_known": case.seeds_known,
+        "shown": case.shown,
         "few_shot": case.method == "few_shot",
         "method": case.method,
         "score": case.score,

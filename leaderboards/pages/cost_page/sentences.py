@@ -23,8 +23,9 @@ def verdict_text(choices: Choices, decision: Decision) -> str:
     """What a scenario comes to, in a sentence or two, what the budget excludes, and what was passed over."""
     sentences = [_advice(choices, decision), _excluded(choices, decision)]
     if decision.passed_over is not None:
-        label = choices.cases[decision.passed_over].label
-        sentences.append(f"{label} would come first but is passed over: it lost too much on guard tasks.")
+        case = choices.cases[decision.passed_over]
+        why = "it lost too much on guard tasks" if case.forgets else "its gain is not shown"
+        sentences.append(f"{case.label} would come first but is passed over: {why}.")
     return " ".join(sentence for sentence in sentences if sentence)
 
 
@@ -42,16 +43,20 @@ def _advice(choices: Choices, decision: Decision) -> str:
     if reference is None:
         return f"No advice: there is no untuned candidate to compare {labels[chosen]} with."
     net, worth = figures[best].net, figures[best].worth
-    assert net is not None and worth is not None, "a fine-tune has a net benefit over the reference"
+    assert net is not None, "a fine-tune has a net benefit over the reference"
     if net.value == 0:
         return f"{labels[best]} and {labels[reference]} are worth the same: nothing tells them apart."
-    share = percent(worth).replace(" ", "\N{NO-BREAK SPACE}")
-    odds = f"worth it in {share} of the draws"
+    odds = "how far another seed would differ is unknown"
+    if worth is not None:
+        share = percent(worth).replace(" ", "\N{NO-BREAK SPACE}")
+        odds = f"worth it in {share} of the draws"
     low, high = (net.low, net.high) if chosen == best else (-net.high, -net.low)
     value = f"{usd(abs(net.value))} ({plain_usd(low)} to {plain_usd(high)})"
     if chosen == best:
         over = f"{labels[reference]}, the best without tuning"
-        return f"Tune {labels[best]}: worth {value} more than {over}; {odds}."
+        if choices.cases[best].shown:
+            return f"Tune {labels[best]}: worth {value} more than {over}; {odds}."
+        return f"Not shown yet: as measured, {labels[best]} is worth {value} more than {over}; {odds}."
     rejected = f"{labels[best]}, the best fine-tune"
     return f"Don’t tune: use {labels[chosen]}. {rejected}, is worth {value} less; {odds}."
 
@@ -120,9 +125,10 @@ def hangs_text(choices: Choices, decision: Decision) -> str:
     )
 
 
-def knowing_text(decision: Decision) -> str:
-    """The value of perfect information in words; empty where nothing is within the budget."""
-    if decision.knowing is None:
+def knowing_text(choices: Choices, decision: Decision) -> str:
+    """The value of perfect information in words; empty where nothing is within the budget, and where it is
+    not known how far another seed would differ, which is part of what is not known."""
+    if decision.knowing is None or not all(case.seeds_known for case in choices.cases):
         return ""
     if decision.knowing == 0:
         return "The same candidate wins every draw: more runs and test samples would not change the choice."
@@ -167,6 +173,16 @@ def left_out_text(all_of_them: int, carried: int) -> str:
         f"This page carries {carried} of {all_of_them} complete candidates: those that nothing beats in "
         "score, one-off cost and cost per request, then those with the best scores. "
         "Shares of draws count only these."
+    )
+
+
+def one_seed_text(choices: Choices) -> str:
+    """What shares of draws leave out where it is not known how far another seed would differ."""
+    if all(case.seeds_known for case in choices.cases):
+        return ""
+    return (
+        "Of some candidates it is not known how far another seed would differ: draws leave that out, so that "
+        "shares and intervals look surer than they are."
     )
 
 

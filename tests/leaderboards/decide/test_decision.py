@@ -64,6 +64,7 @@ def case(
     few: Rival | None = None,
     forgets: bool = False,
     devices: float = 1.0,
+    **evidence: bool,
 ) -> Case:
     """A candidate on one device: seconds of training, labels, seconds of a request of 100 tokens answered by
     10."""
@@ -81,7 +82,8 @@ def case(
     entry: Any = SimpleNamespace(row=row, spend=spend, accuracy=accuracy)
     seconds = None if serve is None else ((0, serve),)
     off = None if uncached is None else ((0, uncached),)
-    return Case(entry, None, ((0, train),) if tuned else (), labels, ((0, devices),), seconds, off, few, None)
+    training = ((0, train),) if tuned else ()
+    return Case(entry, None, training, labels, ((0, devices),), seconds, off, few, None, **evidence)
 
 
 def rival(serve: float, why: Any = None, *, labels: float = 0, spread: float | None = None) -> Rival:
@@ -685,6 +687,31 @@ def test_what_failed_the_guard_against_forgetting_has_its_figures_and_is_never_c
 def test_nothing_is_passed_over_where_another_would_be_chosen_anyway() -> None:
     dear = replace(PLAIN, right_answer_usd=0.0)
     assert weigh(choices(case("a", 0.9, train=HOUR, forgets=True), case("c", 0.5)), dear).passed_over is None
+
+
+def test_a_fine_tune_that_is_not_shown_to_gain_is_passed_over_for_one_that_is() -> None:
+    """The page advised the noisiest of several while the first page advised the proven one."""
+    arms = (case("a", 0.9, train=HOUR, shown=False), case("b", 0.8, train=HOUR), case("c", 0.5))
+    decision = weigh(choices(*arms), PLAIN)
+    assert (decision.chosen, decision.best_tuned, decision.passed_over) == (1, 1, 0)
+    assert {best.place for best in decision.bests if best.place is not None} <= {1, 2}
+    assert "a would come first but is passed over: its gain is not shown." in verdict_text(
+        choices(*arms), decision
+    )
+    alone = weigh(choices(arms[0], arms[2]), PLAIN)
+    assert (alone.chosen, alone.passed_over) == (0, None)
+    assert verdict_text(choices(arms[0], arms[2]), alone).startswith("Not shown yet: as measured, a is worth")
+    dear = replace(PLAIN, budget_usd=9.0)
+    cheap = (case("a", 0.9, train=HOUR, shown=False), case("b", 0.8, train=9 * HOUR), case("c", 0.5))
+    assert weigh(choices(*cheap), dear).chosen == 0, "nothing that is shown is within the budget"
+
+
+def test_without_knowing_how_far_another_seed_would_differ_no_share_of_draws_is_told() -> None:
+    arms = choices(case("a", 0.9, train=HOUR, seeds_known=False, shown=False), case("b", 0.5))
+    decision = weigh(arms, PLAIN)
+    assert decision.figures[0].worth is None and decision.figures[0].net is not None
+    assert worth_plot(arms, decision).traces == ()
+    assert verdict_text(arms, decision).endswith("; how far another seed would differ is unknown.")
 
 
 def test_what_can_never_be_chosen_drives_nothing_off_the_page() -> None:

@@ -40,11 +40,12 @@ def write_arm(
     n: int = 300,
     collapsed: Sequence[int] = (),
     card: object = CARD,
+    train_seconds: float = 1200.0,
 ) -> None:
     for seed, scores in enumerate(answers(rates, seed=sum(map(ord, method + name)), n=n)):
         run = make_run(name, method, card, seed)  # type: ignore[arg-type]
         why = "nearly all answers are the same" if seed in collapsed else ""
-        write_result(results, run, card, scores.tolist(), collapsed=why)  # type: ignore[arg-type]
+        write_result(results, run, card, scores.tolist(), collapsed=why, train_seconds=train_seconds)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -283,3 +284,66 @@ def test_a_gain_that_does_not_pay_in_the_scenario_of_the_board_is_not_headed_as_
     assert "The best fine-tune is small · LoRA r16." in rare and "more than it is worth" in rare
     poor = headline("budget_usd = 20")
     assert poor.startswith("Tuning gains, but costs more than the budget of $20")
+
+
+def cost_verdict(published: Path) -> str:
+    return Text(published.parent / "cost.html").text.rpartition("Is it worth it?")[2].lstrip()
+
+
+def test_both_pages_advise_the_fine_tune_that_is_shown_to_gain(results: Path, tmp_path: Path) -> None:
+    """The cost page advised a noisy leader that the first page calls unproven."""
+    write_arm(results, "few_shot", [0.70, 0.70])
+    write_arm(results, "lora", [0.97, 0.77])
+    write_arm(results, "full", [0.845, 0.84])
+    published = publish(results, tmp_path / "site")
+    assert published.verdict.startswith("Fine-tune all weights of small.")
+    cost = cost_verdict(published.index)
+    assert cost.startswith("Tune small · full fine-tune: worth $"), cost[:300]
+    assert "small · LoRA r16 would come first but is passed over: its gain is not shown." in cost
+
+
+def test_neither_page_advises_a_fine_tune_of_one_seed(results: Path, tmp_path: Path) -> None:
+    """The cost page said "Tune …; worth it in > 99 % of the draws", which knew nothing of other seeds."""
+    write_arm(results, "few_shot", [0.6])
+    write_arm(results, "lora", [0.8])
+    published = publish(results, tmp_path / "site")
+    assert published.verdict.startswith("Promising, not shown: train small · LoRA r16 with more seeds.")
+    cost = cost_verdict(published.index)
+    assert cost.startswith("Not shown yet: as measured, small · LoRA r16 is worth $"), cost[:300]
+    assert "how far another seed would differ is unknown. By scores no tuning is advised." in cost
+    site = site_of(results)
+    assert [figures.worth for figures in site.decision.figures] == [None, None]
+
+
+def test_a_budget_that_excludes_the_best_fine_tune_heads_with_the_one_it_allows(
+    results: Path, tmp_path: Path
+) -> None:
+    write_arm(results, "few_shot", [0.5, 0.5, 0.5])
+    write_arm(results, "lora", [0.8, 0.81, 0.8])
+    write_arm(results, "full", [0.9, 0.91, 0.9], train_seconds=36_000.0)
+    board = tmp_path / "board.toml"
+
+    def published(budget: float) -> tuple[str, str]:
+        board.write_text(f"[scenario]\nbudget_usd = {budget}\n", encoding="utf-8")
+        site = publish(results, tmp_path / "site", board=board)
+        return site.verdict, cost_verdict(site.index)
+
+    verdict, cost = published(80)
+    assert verdict.startswith("Within the budget of $80, fine-tune small with LoRA r16.")
+    assert "The best fine-tune is small · full fine-tune. Score 90.3" in verdict
+    assert cost.startswith("Tune small · LoRA r16: worth $") and "excludes small · full fine-tune" in cost
+    verdict, cost = published(1000)
+    assert verdict.startswith("Fine-tune all weights of small.") and "After its costs" not in verdict
+    assert cost.startswith("Tune small · full fine-tune: worth $")
+
+
+def test_a_cheaper_fine_tune_that_is_worth_more_than_the_best_one_is_named(
+    results: Path, tmp_path: Path
+) -> None:
+    write_arm(results, "few_shot", [0.5, 0.5, 0.5])
+    write_arm(results, "lora", [0.8, 0.81, 0.8])
+    write_arm(results, "full", [0.83, 0.82, 0.83], train_seconds=36_000.0)
+    published = publish(results, tmp_path / "site")
+    assert published.verdict.startswith("Fine-tune all weights of small.")
+    assert "After its costs, small · LoRA r16 is worth $" in published.verdict
+    assert cost_verdict(published.index).startswith("Tune small · LoRA r16: worth $")

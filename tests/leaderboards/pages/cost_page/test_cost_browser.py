@@ -456,6 +456,22 @@ def test_a_board_with_nothing_to_choose_breaks_nothing(browser: Any, tmp_path: P
         assert opened.page.inner_text("#budgets-table").count("no cost is known") == 4
 
 
+def test_one_seed_shows_no_share_of_draws_whatever_is_edited(browser: Any, tmp_path: Path) -> None:
+    card = task_card("one")
+    for method, right in (("few_shot", 0.5), ("lora", 0.8)):
+        run = make_run("small", method, card, 0)  # type: ignore[arg-type]
+        write_result(tmp_path / "results", run, card, draw_scores(right, 60, 0))
+    publish(tmp_path / "results", tmp_path / "site")
+    site = gather(read_folder(tmp_path / "results"))
+    with Opened(browser, tmp_path) as opened:
+        for values in ({}, {"right_answer_usd": 0.5}, {"volume": 10}):
+            opened.write(values)
+            page = cost_page(site, scenario_of(site, values))
+            assert "worth it in" not in page.verdict and page.knowing == ""
+            assert_shows(opened, page)
+            opened.write({"right_answer_usd": site.scenario.right_answer_usd, "volume": site.scenario.volume})
+
+
 def test_buttons_fill_in_low_and_high_prices_and_hosted_models(
     browser: Any, folder: Path, site: Site
 ) -> None:
