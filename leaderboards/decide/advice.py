@@ -64,9 +64,14 @@ class TuningContest:
         return bool(self.seeds_known and self.difference and self.difference.high < margin)
 
 
-def contest_of(tuned: Row, untuned: Row, table: Table) -> TuningContest:
-    """A complete fine-tune against an arm without tuning."""
-    return TuningContest(tuned, untuned, table.difference(tuned, untuned), table.claim(tuned, untuned))
+def contests_against(untuned: Row, table: Table) -> dict[Key, TuningContest]:
+    """Every complete fine-tune against an arm without tuning, best score first."""
+    claims = table.claims(untuned)
+    return {
+        row.key: TuningContest(row, untuned, table.difference(row, untuned), claims[row.key])
+        for row in table.ranked
+        if row.tuned
+    }
 
 
 @dataclass(frozen=True)
@@ -249,7 +254,8 @@ def decide(table: Table, ledger: CostLedger, board: Board) -> Advice:
     if untuned is None:
         best = tuned_rows[0]
         return Advice("no_baseline", count, best, _weaknesses(best, table, ()), unit=table.unit)
-    contests = [contest_of(row, untuned, table) for row in tuned_rows]
+    by_key = contests_against(untuned, table)
+    contests = [by_key[row.key] for row in tuned_rows]
     decisive = next((contest for contest in contests if contest.shown), None)
     contest = decisive or contests[0]
     floor, kind, advised = _floor(table), _kind(contests, decisive, board), contest.untuned

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.sweep.methods import Method
-from leaderboards.decide.advice import contest_of
+from leaderboards.decide.advice import TuningContest, contests_against
 from leaderboards.money.budgets import draws_alone, gain_over
 from leaderboards.money.ledger import CostLedger, Entry
 from leaderboards.money.payback import NoFigure, doubt, spread_of
@@ -153,11 +153,18 @@ def make_choices(table: Table, ledger: CostLedger) -> Choices:
         used |= {*entry.spend.training_by_device, *(entry.spend.serving_by_device or ())}
         used |= {*entry.spend.devices}
     devices = sorted(used)
-    cases = [_case(entry, None, table, ledger, devices) for entry in entries]
+    untuned = table.best(tuned=False)
+    contests = contests_against(untuned, table) if untuned else {}
+
+    cases = []
+    for entry in entries:
+        evidence = _evidence_of_row(entry.row, contests.get(entry.row.key))
+        cases.append(_case(entry, None, evidence, table, ledger, devices))
     drawn = [ledger.draws.scores]
     for number, entry in enumerate(ledger.smaller):
         assert entry.row.score, "a smaller budget is complete"
-        cases.append(_case(entry, entry.row.n_train, table, ledger, devices))
+        evidence = _evidence_of_budget(entry.row, untuned, table)
+        cases.append(_case(entry, entry.row.n_train, evidence, table, ledger, devices))
         alone = draws_alone(entry.row.score, len(ledger.draws.scores), number=number)
         drawn.append(alone[:, None])
     order = sorted(range(len(cases)), key=[-case.score for case in cases].__getitem__)
@@ -174,7 +181,39 @@ def _right_per_score(table: Table) -> float:
     return sum(parts) / sum(table.weights[task] for task in table.tasks)
 
 
-def _case(entry: Entry, budget: int | None, table: Table, ledger: CostLedger, devices: list[str]) -> Case:
+@dataclass(frozen=True)
+class Evidence:
+    """What the scores say of a candidate: see the fields of `Case`."""
+
+    seeds_known: bool
+    shown: bool
+
+
+def _evidence_of_row(row: Row, contest: TuningContest | None) -> Evidence:
+    """As the verdict has it, corrected for all fine-tunes. Without a contest it is not tuned, or there is no
+    arm without tuning."""
+    if not row.tuned:
+        return Evidence(seeds_known=True, shown=True)
+    if contest is None:
+        return Evidence(row.seed_noise_known, shown=False)
+    return Evidence(contest.seeds_known, contest.shown)
+
+
+def _evidence_of_budget(row: Row, untuned: Row | None, table: Table) -> Evidence:
+    """A smaller budget is not ranked: the interval of its gain counts alone."""
+    gain = gain_over(untuned, row, table)
+    seeds_known = row.seed_noise_known and (untuned is None or untuned.seed_noise_known)
+    return Evidence(seeds_known, shown=bool(seeds_known and gain and gain.low > 0))
+
+
+def _case(
+    entry: Entry,
+    budget: int | None,
+    evidence: Evidence,
+    table: Table,
+    ledger: CostLedger,
+    devices: list[str],
+) -> Case:
     row, spend = entry.row, entry.spend
 
     def placed(seconds: Mapping[str, float] | None) -> Seconds | None:
@@ -195,7 +234,6 @@ def _case(entry: Entry, budget: int | None, table: Table, ledger: CostLedger, de
             spread_of(row.results, few_shot.results, ledger.runs, cached=cached),
         )
 
-    evidence = _evidence(row, budget, table) if row.tuned else Evidence(seeds_known=True, shown=True)
     return Case(
         entry,
         budget,
@@ -210,28 +248,6 @@ def _case(entry: Entry, budget: int | None, table: Table, ledger: CostLedger, de
         few_shot_uncached=rival(cached=False),
         examples=_examples(entry, table, ledger) if row.tuned else None,
     )
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What the scores say of a fine-tune: see the fields of `Case`."""
-
-    seeds_known: bool
-    shown: bool
-
-
-def _evidence(row: Row, budget: int | None, table: Table) -> Evidence:
-    """Of a ranked row as the verdict has it, corrected for all fine-tunes; of a smaller budget, which is not
-    ranked, by the interval of its gain alone."""
-    untuned = table.best(tuned=False)
-    if untuned is None:
-        return Evidence(row.seed_noise_known, shown=False)
-    if budget is None:
-        contest = contest_of(row, untuned, table)
-        return Evidence(contest.seeds_known, contest.shown)
-    gain = gain_over(untuned, row, table)
-    seeds_known = row.seed_noise_known and untuned.seed_noise_known
-    return Evidence(seeds_known, shown=bool(seeds_known and gain and gain.low > 0))
 
 
 def _examples(entry: Entry, table: Table, ledger: CostLedger) -> Examples | None:

@@ -313,12 +313,12 @@ class Table:
                 yield row.cells[task]
             yield from self.curves.get((name, method, task), {}).values()
 
-    def claim(self, tuned: Row, untuned: Row) -> float:
-        """P-value that a complete fine-tune differs from an untuned row, corrected for all fine-tunes held
-        against it."""
-        rivals = [row for row in self.ranked if row.tuned]
-        corrected = holm([self.overall.p(row.key, untuned.key) for row in rivals])
-        return float(corrected[rivals.index(tuned)])
+    def claims(self, untuned: Row) -> dict[Key, float]:
+        """P-value that each complete fine-tune differs from an untuned row, corrected for all of them
+        (Holm)."""
+        keys = [row.key for row in self.ranked if row.tuned]
+        corrected = holm([self.overall.p(key, untuned.key) for key in keys])
+        return dict(zip(keys, corrected.tolist(), strict=True))
 
     def difference(self, row: Row, other_row: Row) -> Estimate | None:
         """Paired difference of two complete rows' scores; None unless both share seeds and samples on every
