@@ -133,11 +133,13 @@ class Outlook:
     """The gain that decides, and what would make it better known."""
 
     now: Precision
-    seed_share: float
-    """Share of its variance that comes from seeds."""
+    seed_share: float | None
+    """Share of its variance that comes from seeds; None where it is not known how far another seed would
+    differ, of which `now` then leaves out that part."""
 
     purchases: tuple[Purchase, ...]
-    """Those that take most standard error away for a dollar first."""
+    """Those that take most standard error away for a dollar first; seeds before all else where it is not
+    known what they would tell."""
 
     decisive: tuple[Purchase, ...] | None
     """The cheapest of more seeds, more samples, or both, with which a gain as large as the one seen (or as
@@ -164,11 +166,16 @@ def outlook(
     target = max(abs(difference.value), smallest_gain)
     return Outlook(
         shop.now,
-        shop.seed_share,
-        tuple(sorted(shop.purchases(), key=lambda purchase: -purchase.removed_per_dollar)),
+        shop.seed_share if shop.seeds_tell else None,
+        tuple(sorted(shop.purchases(), key=_order)),
         shop.decisive(target),
         target,
     )
+
+
+def _order(purchase: Purchase) -> tuple[bool, float]:
+    is_first_seeds = purchase.thing == "seeds" and purchase.after is None
+    return not is_first_seeds, -purchase.removed_per_dollar
 
 
 def _variance(table: Table, task: str, tuned: Row, untuned: Row) -> TaskVariance | None:

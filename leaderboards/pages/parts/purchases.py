@@ -36,10 +36,14 @@ def purchase_grid(site: Site) -> Grid | None:
 
 def purchase_lede(outlook: Outlook, unit: Unit) -> str:
     """What the table is about, with the share of seeds."""
-    return (
-        f"The gain that decides is known to ±{unit.amount(outlook.now.half_width)}. Seeds make "
-        f"{percent(outlook.seed_share)} of its variance, samples the rest."
-    )
+    width = f"±{unit.amount(outlook.now.half_width)}"
+    if outlook.seed_share is None:
+        return (
+            f"The gain that decides is known to {width} on these seeds; how far others would differ is "
+            "unknown."
+        )
+    share = percent(outlook.seed_share)
+    return f"The gain that decides is known to {width}. Seeds make {share} of its variance, samples the rest."
 
 
 def _items(purchase: Purchase, outlook: Outlook, unit: Unit) -> tuple[Item, ...]:

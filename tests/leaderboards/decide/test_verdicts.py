@@ -313,6 +313,11 @@ def test_neither_page_advises_a_fine_tune_of_one_seed(results: Path, tmp_path: P
     assert "how far another seed would differ is unknown. By scores no tuning is advised." in cost
     site = site_of(results)
     assert [figures.worth for figures in site.decision.figures] == [None, None]
+    outlook = site.advice.outlook
+    assert outlook.seed_share is None and outlook.purchases[0].thing == "seeds"
+    first = Text(published.index).text
+    assert " points on these seeds; how far others would differ is unknown." in first
+    assert "of its variance" not in first
 
 
 def test_a_budget_that_excludes_the_best_fine_tune_heads_with_the_one_it_allows(
