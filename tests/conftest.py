@@ -67,7 +67,7 @@ HEAVY = (
     "harness/driver/test_real_model.py",
 )
 """The files that take longest, in the order of their starts:
-the shorter ones fill both cores up to the end."""
+the shorter ones fill all cores up to the end."""
 
 THOROUGH = (
     "harness/metrics/test_metrics_properties.py",
@@ -79,7 +79,8 @@ THOROUGH = (
     "tasks/test_tasks.py",
     "tasks/test_tasks_reasoning.py",
 )
-"""Further files that are slow: they go through very many cases."""
+"""Further files that are slow, since they go through very many cases. They start next: the end of what begins last
+is waited for by all."""
 
 STARTED = {"browser", "trainer", "qwen3", "shown"}
 """Fixtures that make a test a slow one."""
@@ -153,12 +154,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start the long files first, and mark as slow what starts a model or a browser, or tries very much."""
-    places = {str(TESTS / name): place for place, name in enumerate(HEAVY)}
-    thorough = {str(TESTS / name) for name in THOROUGH}
+    places = {str(TESTS / name): place for place, name in enumerate((*HEAVY, *THOROUGH))}
     for item in items:
-        if str(item.path) in {*places, *thorough} or not STARTED.isdisjoint(
-            getattr(item, "fixturenames", ())
-        ):
+        if str(item.path) in places or not STARTED.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: places.get(str(item.path), len(places)))
 
