@@ -81,6 +81,11 @@ class AnswerPhase:
                 failure.seconds *= self._settings.tensor_parallel_size
         return wave.failures, records
 
+    def pay_starts(self) -> None:
+        """Charge no later job for the starts so far."""
+        for lane in self._lanes:
+            lane.starts.pay()
+
     def close(self) -> None:
         """End the engines; others are started when they are needed."""
         for lane in self._lanes:

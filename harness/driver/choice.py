@@ -64,7 +64,8 @@ class SettingsChoice:
     def selections(self, choices: Sequence[ChosenRun]) -> dict[str, Selection]:
         """How the settings of runs were chosen, by their keys.
 
-        Call it once, after the last wave: only then each trial's share of its workers' starts is known.
+        Call it once, after the first wave that is scored: then each trial's share of its workers' starts
+        is known for good.
         """
         for trial, run in self._rungs:
             trial.spent = trial.spent.plus(ResourceUse(seconds=self._startup_seconds(run)))

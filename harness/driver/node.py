@@ -81,6 +81,9 @@ class Node:
             failed, written = self._answers.run(asks)
             failures += failed
             records += written
+        if wave.scored:
+            self._trainings.pay_starts()
+            self._answers.pay_starts()
         return WaveReport(failures, records)
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """Share the seconds that a worker took to start among the jobs that it served.
 
 A worker serves several waves, so a job's share shrinks as others follow: records are written with what is
-known then, and put right at the end of every wave.
+known then, and put right at the end of every wave, until results are made of them.
 """
 
 import time
@@ -74,3 +74,10 @@ class StartShares:
             records += start.records
         del self._starts[:-1]  # only the last may serve again
         return records
+
+    def pay(self) -> None:
+        """Keep the shares of all jobs so far as they are; what follows pays nothing for these starts."""
+        for start in self._starts:
+            if start.records:
+                start.seconds = 0.0
+                start.records.clear()

@@ -60,6 +60,10 @@ class TrainingPhase:
             self._tell(JobsEnded(1))
         return failures, self._starts.settle()
 
+    def pay_starts(self) -> None:
+        """Charge no later job for the starts so far."""
+        self._starts.pay()
+
     def close(self) -> None:
         """End the worker; another is started when it is needed."""
         if self._worker is not None:

@@ -47,8 +47,8 @@ class Waves:
         self._sweep, self._workplace, self._recipes = sweep, workplace, recipes
         self._tell = listener
 
-    def execute(self, runs: Sequence[Run]) -> WaveOutcome:
-        """Have runs trained and answered."""
+    def execute(self, runs: Sequence[Run], *, scored: bool = False) -> WaveOutcome:
+        """Have runs trained and answered. `scored`: results are made of them before the next wave."""
         failures: dict[str, Failure] = {}
         rendered = []
         takes_long = len(runs) >= MANY_RUNS
@@ -63,7 +63,7 @@ class Waves:
             else:
                 failures[run.key] = failure
         try:
-            report = self._workplace.execute(self._wave(rendered))
+            report = self._workplace.execute(self._wave(rendered, scored=scored))
             failures |= _failures_of_runs(report.failures, rendered)
         except JobFailed as error:  # every node that tried was lost
             failures |= {run.key: _failure(run, "run", str(error), 0.0) for run in rendered}
@@ -81,7 +81,7 @@ class Waves:
             return _failure(run, "render", reason, time.monotonic() - started)
         return None
 
-    def _wave(self, runs: Sequence[Run]) -> WaveJob:
+    def _wave(self, runs: Sequence[Run], *, scored: bool) -> WaveJob:
         shop = self._sweep.shop
         recipes = in_order(run.recipe for run in runs if run.recipe)
         self._recipes |= {recipe.key: recipe for recipe in recipes}
@@ -89,6 +89,7 @@ class Waves:
         return WaveJob(
             fits=tuple(shop.fit(recipe, labels.get(recipe.key, "a first stage")) for recipe in recipes),
             asks=tuple(shop.ask(run) for run in runs),
+            scored=scored,
         )
 
 

@@ -148,3 +148,5 @@ class WaveJob(Frozen):
 
     fits: tuple[FitJob, ...]
     asks: tuple[AskJob, ...]
+    scored: bool = False
+    """Whether results are made of it at once: the costs of its jobs change no more."""

@@ -22,7 +22,7 @@ def unfinished(wave: WaveJob, tell: Listener) -> WaveJob:
         if fit.weights in needed or not (fit.record.exists() and record_of(fit, tell)):
             needed |= {fit.start, *fit.members}
             fits.append(fit)
-    return WaveJob(fits=tuple(reversed(fits)), asks=asks)
+    return WaveJob(fits=tuple(reversed(fits)), asks=asks, scored=wave.scored)
 
 
 def absolute_wave(wave: WaveJob) -> WaveJob:
