@@ -27,6 +27,7 @@ from typing import Any
 
 import pytest
 from fork_server import ForkServers
+from installed import need
 from places import TESTS
 from session import SESSION, WITHOUT_BYTECODE, once
 from showcase import CHROMIUM, Showcase, chromium, make_showcase
@@ -183,7 +184,7 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """The system's browser; without one, or without what drives it, the test is skipped."""
-    pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    need("playwright.sync_api", reason="needs playwright")
     if not CHROMIUM.exists():
         pytest.skip(f"needs a browser at {CHROMIUM}")
     with chromium() as running:
@@ -205,7 +206,7 @@ def visits() -> dict[tuple[str, int, str], Visit]:
 @pytest.fixture
 def visited(browser: Any, shown: Showcase, visits: dict[tuple[str, int, str], Visit]) -> Visited:
     """(kind, width, scheme) → the one visit to this page of the showcase."""
-    pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python, which carries axe-core")
+    need("axe_playwright_python", reason="needs axe-playwright-python, which carries axe-core")
 
     def visit_once(kind: str, width: int, scheme: str) -> Visit:
         if (kind, width, scheme) not in visits:
@@ -225,7 +226,7 @@ def qwen3() -> Path:
 @pytest.fixture(scope="session")
 def trainer(qwen3: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     """A training worker of it."""
-    pytest.importorskip("trl", reason="needs the train extra")
+    need("trl", reason="needs the train extra")
     with Worker(
         "harness.training", ["--model", str(qwen3)], log=tmp_path_factory.mktemp("trainer") / "log"
     ) as started:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from installed import need
 from toy_models import quick_arms, scoring_job, write_rows
 
 from harness.engines.cache import AnswerCache
@@ -30,8 +31,8 @@ class Arms:
 
 @pytest.fixture(scope="module")
 def arms(tmp_path_factory: pytest.TempPathFactory) -> Arms:
-    pytest.importorskip("trl", reason="needs the train extra")
-    pytest.importorskip("vllm", reason="vLLM is not installed here")
+    need("trl", reason="needs the train extra")
+    need("vllm", reason="vLLM is not installed here")
     folder = tmp_path_factory.mktemp("arms")
     base = toy_folder("toy-qwen3")
     write_rows(folder / "prompts.jsonl", "date_normalise", "test", count=8, shown=4)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 import pytest
+from installed import need
 from places import TESTS
 from toy_task import besides_power
 
@@ -217,7 +218,7 @@ def gsm8k_folder(tmp_path: Path) -> Path:
 
 
 def test_gsm8k_reads_the_layout_of_its_hub_repository(gsm8k_folder: Path) -> None:
-    pytest.importorskip("datasets")
+    need("datasets")
     load = load_task("gsm8k", PLUGINS).data
     splits = load(str(gsm8k_folder), dev_size=3)  # type: ignore[call-arg]
     assert (len(splits.train), len(splits.dev), len(splits.test)) == (7, 3, 4)

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 import pytest
+from installed import need
 
 from harness.data.dataset import Dataset, load_dataset
 from harness.data.sources import UnreachableData
@@ -328,7 +329,7 @@ def card(hub: Hub) -> str:
 
 def read(name: str, folder: Path) -> Splits:
     """What the task makes of its hub repository's files."""
-    pytest.importorskip("datasets")
+    need("datasets")
     load: Callable[..., Splits] = load_task(name, PLUGINS).data
     hub = HUBS[name]
     arguments: dict[str, Any] = {} if hub.dev_size is None else {"dev_size": hub.dev_size}
@@ -401,7 +402,7 @@ def test_the_target_of_a_hub_task_scores_1_and_a_wrong_answer_0(name: str, tmp_p
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_hub_task_without_a_network_says_what_is_missing_in_one_sentence(name: str) -> None:
-    pytest.importorskip("datasets")
+    need("datasets")
     with pytest.raises(
         UnreachableData, match=r"^data set '\w[\w-]*/\w[\w-]*' at revision [0-9a-f]{40} is not on"
     ) as caught:

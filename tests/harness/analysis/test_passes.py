@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from installed import need
 from synthetic import make_run, task_card
 
 from harness.analysis import passes
@@ -39,14 +40,14 @@ def left_weights(work: Path, run: Run) -> Path:
 
 
 def test_weights_that_are_there_are_read(tmp_path: Path) -> None:
-    pytest.importorskip("transformers", reason="needs the train extra")
+    need("transformers", reason="needs the train extra")
     assert inspector(tmp_path).obstacle(run_of("zero_shot")) == ""
     left_weights(tmp_path, run_of("lora"))
     assert inspector(tmp_path).obstacle(run_of("lora")) == ""
 
 
 def test_why_weights_are_not_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("transformers", reason="needs the train extra")
+    need("transformers", reason="needs the train extra")
     says = inspector(tmp_path).obstacle
     assert says(run_of("lora")).startswith(f"its weights are gone: there is no {tmp_path}/trained/")
     assert "votes has no weights of its own" in says(run_of("zero_shot", members=("0" * 16, "1" * 16)))
@@ -59,7 +60,7 @@ def test_why_weights_are_not_read_is_said(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_large_model_is_read_only_where_that_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("transformers", reason="needs the train extra")
+    need("transformers", reason="needs the train extra")
     monkeypatch.setattr(passes, "count_parameters", lambda _: 500_000_001)
     run = run_of("zero_shot")
     says = inspector(tmp_path).obstacle(run)
@@ -102,7 +103,7 @@ def request(*texts: str) -> PassRequest:
 
 @pytest.mark.slow
 def test_a_pass_is_made_once_and_tells_what_it_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("transformers", reason="needs the train extra")
+    need("transformers", reason="needs the train extra")
     heard: list[str] = []
     with Inspector(tmp_path, AnalysisSettings(), tell=heard.append) as first:
         output = first.read(request("one", "two"))
@@ -130,7 +131,7 @@ def test_a_pass_is_made_once_and_tells_what_it_cost(tmp_path: Path, monkeypatch:
 
 
 def test_a_worker_that_cannot_start_is_named_with_the_run(tmp_path: Path) -> None:
-    pytest.importorskip("transformers", reason="needs the train extra")
+    need("transformers", reason="needs the train extra")
     asked = request("one")
     changed = asked.run.candidate.model_copy(update={"fingerprint": "0" * 16})
     run = asked.run.model_copy(update={"candidate": changed})

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas
 import pytest
+from installed import need
 
 from harness.data.sources import Generated, UnreachableData, generated, hub_splits, table_splits
 from harness.data.tables import read_table
@@ -239,7 +240,7 @@ def test_a_hub_data_set_without_a_whole_commit_is_refused(revision: str | None, 
 
 
 def test_a_pinned_data_set_without_a_network_is_unreachable() -> None:
-    pytest.importorskip("datasets")
+    need("datasets")
     with pytest.raises(UnreachableData, match="the hub cannot be reached"):
         hub_splits("owner/name", None, revision="a" * 40, dev_size=1)
 
@@ -247,7 +248,7 @@ def test_a_pinned_data_set_without_a_network_is_unreachable() -> None:
 @pytest.fixture
 def folder(write: Write) -> str:
     """A local data set with three splits, of 6, 3 and 2 rows."""
-    pytest.importorskip("datasets")
+    need("datasets")
     for split, size in (("train", 6), ("validation", 3), ("test", 2)):
         path = write(
             f"set/{split}.jsonl",
@@ -289,7 +290,7 @@ def test_splits_that_a_data_set_cannot_give_are_refused(
 
 
 def test_a_data_set_with_a_faulty_file_names_the_fault(write: Write) -> None:
-    pytest.importorskip("datasets")
+    need("datasets")
     folder = write("set/train.jsonl", '{"a": 1}\n{"a": \n').parent
     with pytest.raises(UserError, match="could not be loaded: JSON parse error"):
         hub_splits(str(folder), None, revision=None, dev_size=1)

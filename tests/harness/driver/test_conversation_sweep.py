@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from commands import gainboard
+from installed import need
 
 from harness.records.predictions import load_predictions
 from harness.records.store import read_results
 from harness.toys import toy_folder
 
-pytest.importorskip("torch", reason="needs an engine")
+need("torch", reason="needs an engine")
 
 WITH_TOOLS = (
     "{% if tools %}<|system|>{% for tool in tools %}{{ tool.function | tojson }}{% endfor %}<|end|>{% endif %}"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from commands import gainboard
+from installed import need
 from invented_executor import InventedExecutor
 from rich.console import Console
 from toy_task import adding
@@ -247,7 +248,7 @@ methods = ["zero_shot", "zero_shot_constrained", "lora"]
 def test_a_real_sweep_holds_the_base_to_the_choices_and_scores_tuned_weights_on_the_guard_task(
     tmp_path: Path,
 ) -> None:
-    pytest.importorskip("trl", reason="needs the train extra")
+    need("trl", reason="needs the train extra")
     (tmp_path / "tasks" / "pick").mkdir(parents=True)
     (tmp_path / "tasks" / "pick" / "task.py").write_text(PICK)
     (tmp_path / "sweep.toml").write_text(SWEEP)

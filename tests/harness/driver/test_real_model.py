@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from commands import gainboard
+from installed import need
 from session import once
 
 from harness.records.result import Result
@@ -68,8 +69,8 @@ def make(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def place() -> Path:
-    pytest.importorskip("trl", reason="needs the train extra")
-    pytest.importorskip("gguf", reason="needs the train extra")
+    need("trl", reason="needs the train extra")
+    need("gguf", reason="needs the train extra")
     packaged = PACKAGED["smollm2-135m"]
     if packaged.path() is None:
         pytest.skip(f"needs {packaged.distribution}: {packaged.command}")

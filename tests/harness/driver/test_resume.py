@@ -13,13 +13,14 @@ from typing import Any
 
 import pandas
 import pytest
+from installed import need
 from moments import driver_of, stopped_at, stopping_at
 
 from harness.records.result import Result
 from harness.records.store import read_record
 from harness.workers.worker import PYTHON
 
-pytest.importorskip("trl", reason="needs the train extra")
+need("trl", reason="needs the train extra")
 
 KILLS = (
     "import",

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import pytest
+from installed import need
 from synthetic import draw_scores, make_run, task_card, training_record, write_result
 from toy_models import QUICK, fit_job
 
@@ -11,7 +11,7 @@ from harness.records.store import read_results, write_record
 from harness.statistics import cluster_numbers, gain
 from harness.sweep.model_files import TRAINING
 
-pytest.importorskip("huggingface_hub", reason="needs the train extra")
+need("huggingface_hub", reason="needs the train extra")
 
 N = 40
 

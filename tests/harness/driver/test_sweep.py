@@ -14,6 +14,7 @@ import numpy
 import pandas
 import pytest
 from commands import COMMAND
+from installed import need
 from moments import stopped_at, stopping_at
 from places import TESTS
 
@@ -23,7 +24,7 @@ from harness.records.result import Result
 from harness.records.store import read_record
 from harness.workers.worker import PYTHON
 
-pytest.importorskip("trl", reason="needs the train extra")
+need("trl", reason="needs the train extra")
 
 SWEEP = """
 name = "small"

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 from commands import gainboard
+from installed import need
 
 from harness.authoring.scaffold import new_task
 from harness.records.store import read_results
 
-pytest.importorskip("torch", reason="needs an engine")
+need("torch", reason="needs an engine")
 
 TAGS = ("billing", "delivery", "hardware")
 SHAPES: dict[str, tuple[list[object], str]] = {

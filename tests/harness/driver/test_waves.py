@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from installed import need
 from rich.console import Console
 
 from harness.data.dataset import load_dataset
@@ -58,7 +59,7 @@ class CountedWorker(Worker):
 def test_a_search_of_several_rungs_and_batches_takes_one_start_of_each_worker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("trl", reason="needs the train extra")
+    need("trl", reason="needs the train extra")
     monkeypatch.setattr(CountedWorker, "started", [], raising=False)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     for module in (lane, trainings):

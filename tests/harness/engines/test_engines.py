@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from installed import need
 from toy_models import (
     QUICK,
     ask,
@@ -26,7 +27,7 @@ from harness.task.prompts import prompt_row
 from harness.toys import TOYS, toy_folder
 from harness.workers.worker import JobFailed, Worker
 
-pytest.importorskip("trl", reason="needs the train extra")
+need("trl", reason="needs the train extra")
 
 OUTPUTS = ("generate", "choice", "perplexity")
 
@@ -160,7 +161,7 @@ def reference(tuned: Tuned) -> Answers:
 
 @pytest.fixture(scope="module")
 def vllm(tuned: Tuned) -> Answers:
-    pytest.importorskip("vllm", reason="vLLM is not installed here")
+    need("vllm", reason="vLLM is not installed here")
     return tuned.answers("vllm")
 
 
@@ -220,7 +221,7 @@ def test_adapters_served_in_one_batch_answer_as_transformers_does_with_each_merg
     tuned: Tuned, reference: Answers
 ) -> None:
     """On vLLM's other way to have many arms at once, which the guards of each arm pass, too."""
-    pytest.importorskip("vllm", reason="vLLM is not installed here")
+    need("vllm", reason="vLLM is not installed here")
     adapters = ("lora", "half")
     canaries = tuned.folder / "canaries.jsonl"
     write_jsonl(canaries, [row | {"chat": None} for row in read_jsonl(tuned.folder / "few_shot.jsonl")])
@@ -279,7 +280,7 @@ def qwen() -> Path:
 def engine(
     request: pytest.FixtureRequest, qwen: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Worker]:
-    pytest.importorskip(request.param)
+    need(request.param)
     log = tmp_path_factory.mktemp("engine") / "log"
     with Worker("harness.engines", ["--engine", request.param, "--model", str(qwen)], log=log) as worker:
         yield worker
@@ -373,7 +374,7 @@ def test_prompts_that_begin_alike_are_read_once_to_where_they_part(
 
 
 def test_labels_take_one_request_and_longer_choices_one_for_each_beginning() -> None:
-    pytest.importorskip("vllm", reason="vLLM is not installed here")
+    need("vllm", reason="vLLM is not installed here")
     from harness.engines.choices import ChoiceWay
     from harness.engines.vllm_requests import TOKENS_AT_ONCE, choosing
 
@@ -406,7 +407,7 @@ def test_labels_take_one_request_and_longer_choices_one_for_each_beginning() -> 
 
 
 def test_vllm_weighs_choices_in_the_way_that_takes_least_where_it_works() -> None:
-    pytest.importorskip("vllm", reason="vLLM is not installed here")
+    need("vllm", reason="vLLM is not installed here")
     from harness.engines.choices import Rates
     from harness.engines.engine import Choose
     from harness.engines.vllm import DISTRIBUTION, OVERHEAD, VllmEngine
@@ -528,7 +529,7 @@ def test_a_model_with_a_smaller_vocabulary_than_its_tokenizer_ends_the_worker_wi
 ) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    pytest.importorskip(name)
+    need(name)
     model = AutoModelForCausalLM.from_pretrained(qwen)
     model.resize_token_embeddings(100)
     model.save_pretrained(tmp_path / "model")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from installed import need
 from invented_engine import Invented
 from places import TESTS
 from toy_models import scoring_job
@@ -129,7 +130,7 @@ def test_answers_of_an_arm_that_failed_are_not_kept_for_other_runs(tmp_path: Pat
 def test_faults_planted_into_a_real_engine_are_noticed() -> None:
     """An adapter that is not applied, stale weights, a stale prefix cache, a base that does not come back, a
     wrong key."""
-    pytest.importorskip("trl", reason="needs the train extra")
+    need("trl", reason="needs the train extra")
     if importlib.util.find_spec("vllm") is None:
         pytest.skip("vLLM is not installed here")
     python = os.environ.get(PYTHON, sys.executable)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from home_made_tokenizers import KINDS, home_made, tiny_model
+from installed import need
 from invented_engine import Invented
 from toy_models import scoring_job
 
@@ -17,8 +18,8 @@ CHOICES = (" Paris", " the lamp")
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_said_to_be_impossible_is_and_nothing_else(kind: str) -> None:
-    pytest.importorskip("torch", reason="needs the train extra")
-    pytest.importorskip("xgrammar")
+    need("torch", reason="needs the train extra")
+    need("xgrammar")
     from harness.engines.transformers import LoadedEngine
 
     tokenizer = home_made(kind)

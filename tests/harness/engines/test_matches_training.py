@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from installed import need
 from places import TESTS
 from toy_models import QUICK, quick_arms, read_jsonl, scoring_job, train, write_rows
 
@@ -17,7 +18,7 @@ from harness.records.probes import PROBES, Probe, TrainingProbes, probes_beside
 from harness.records.store import read_record, write_record
 from harness.workers.worker import Worker
 
-pytest.importorskip("trl", reason="needs the train extra")
+need("trl", reason="needs the train extra")
 
 Guard = dict[str, Any]
 

@@ -4,12 +4,13 @@ what matches, what may not, and what is refused in one sentence."""
 from typing import Any
 
 import pytest
+from installed import need
 
 from harness.errors import UserError
 from harness.toys import toy_folder
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("peft", reason="needs the train extra")
+need("peft", reason="needs the train extra")
 
 
 def toy(name: str, **changes: Any) -> Any:

@@ -4,6 +4,7 @@ trained."""
 from typing import Any
 
 import pytest
+from installed import need
 from synthetic import make_run, task_card
 
 from harness.errors import UserError
@@ -187,13 +188,13 @@ def test_a_budget_below_one_training_still_buys_one() -> None:
 
 
 def test_a_sampler_that_learns_is_asked_in_batches() -> None:
-    pytest.importorskip("optuna")
+    need("optuna")
     search = start(cell(sampler="TPESampler", trials=10, batch=4))
     assert drive(search) == [4, 4, 2]
 
 
 def test_a_search_that_is_told_again_what_it_was_told_proposes_the_same() -> None:
-    pytest.importorskip("optuna")
+    need("optuna")
     first, second = (start(cell(sampler="TPESampler", trials=12, batch=3)) for _ in range(2))
     drive(first)
     drive(second)

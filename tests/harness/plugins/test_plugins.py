@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from installed import need
 from places import TESTS
 from toy_task import SOURCE
 
@@ -141,7 +142,7 @@ def test_an_edited_plugin_is_loaded_anew_with_its_siblings(tmp_path: Path, write
 
 
 def test_a_task_of_an_installed_package_is_found_by_its_entry_point(tmp_path: Path) -> None:
-    pytest.importorskip("hatchling")
+    need("hatchling")
     source = shutil.copytree(TESTS / "data" / "gainboard_riddles", tmp_path / "source")
     installed = tmp_path / "site-packages"
     command = [

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from gguf_files import llama_tensors, sentencepiece, small_metadata, write_gguf
+from installed import need
 from toy_task import adding
 
 from harness import cli
@@ -23,7 +24,7 @@ from harness.task import Sample
 from harness.toys import toy_folder
 from harness.workers.worker import Message, Worker
 
-pytest.importorskip("transformers", reason="needs the train extra")
+need("transformers", reason="needs the train extra")
 
 SWEEP = """
 name = "s"
@@ -120,7 +121,7 @@ def write_tuning_sweep(*, lora: str = "", training: str = "") -> None:
 def test_layers_that_no_adapter_can_go_beside_are_refused_before_anything_is_done(
     lora: str, sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("peft", reason="needs the train extra")
+    need("peft", reason="needs the train extra")
     write_tuning_sweep(lora=lora)
     assert call("check", "sweep.toml") == 2
     assert f"✗ sweep.toml, candidate 'toy-llama' {sentence}" in capsys.readouterr().out
@@ -258,7 +259,7 @@ def test_a_gguf_file_that_was_not_converted_yet_is_looked_at_without_its_weights
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GAINBOARD_CACHE", str(tmp_path / "cache"))
-    pytest.importorskip("gguf", reason="needs the train extra")
+    need("gguf", reason="needs the train extra")
     template = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}"
     said = sentencepiece(tokenizer__chat_template=template)
     rows = len(said["tokenizer.ggml.tokens"])

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from gguf_files import llama_tensors, sentencepiece, small_metadata, write_gguf
+from installed import need
 from places import TESTS
 
 from harness import cli
@@ -235,8 +236,8 @@ def write_sweep() -> None:
 @pytest.fixture(scope="module")
 def findings(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
     """Of one check of them all, and of a task."""
-    pytest.importorskip("gguf", reason="needs the train extra")
-    pytest.importorskip("peft", reason="needs the train extra")
+    need("gguf", reason="needs the train extra")
+    need("peft", reason="needs the train extra")
     folder = tmp_path_factory.mktemp("faults")
     with pytest.MonkeyPatch.context() as patched, redirect_stdout(StringIO()) as said:
         patched.chdir(folder)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from home_made_tokenizers import home_made
+from installed import need
 
 from harness.preflight.job import ModelJob, PromptProbe, Remark, TrainingProbe
 from harness.task import PromptSet, Sample
@@ -46,7 +47,7 @@ def trained(*targets: str, max_length: int = 1024) -> TrainingProbe:
 
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    pytest.importorskip("transformers", reason="needs the train extra")
+    need("transformers", reason="needs the train extra")
     with Worker("harness.preflight", [], log=tmp_path_factory.mktemp("preflight") / "log") as started:
         yield started
 

@@ -10,12 +10,13 @@ from typing import Any
 import pandas
 import pytest
 from commands import gainboard
+from installed import need
 
 from harness.records.result import Result
 from harness.records.store import read_record
 from leaderboards.pages.parts.use import run_box
 
-pytest.importorskip("trl", reason="needs the train extra")
+need("trl", reason="needs the train extra")
 
 SWEEP = """
 name = "all-methods"

@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from installed import need
 from toy_models import BRIEF, QUICK, fit, fit_job, read_jsonl, train, write_jsonl
 
 from harness.errors import UserError
 from harness.task import Rendered
 from harness.workers.worker import JobFailed, Worker
 
-pytest.importorskip("trl", reason="needs the train extra")
+need("trl", reason="needs the train extra")
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from installed import need
 from toy_models import QUICK, ask_job, fit, fit_job, in_order, read_jsonl, scoring_job, train, write_jsonl
 
 from harness.records.training import CurvePoint
@@ -10,7 +11,7 @@ from harness.task import Rendered
 from harness.training.curves import divergence
 from harness.workers.worker import JobFailed, Message, Worker
 
-pytest.importorskip("trl", reason="needs the train extra")
+need("trl", reason="needs the train extra")
 
 SHORT = QUICK.model_copy(update={"max_steps": 6, "eval_steps": 2})
 BY_METRIC = SHORT.model_copy(update={"metric_for_best_model": "task_metric", "eval_samples": 5})

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
+from installed import need
 from toy_models import QUICK, ask_job, fit, fit_job, in_order, train
 
 from harness.workers.worker import Message, Worker
 
-pytest.importorskip("trl", reason="needs the train extra")
+need("trl", reason="needs the train extra")
 torch = pytest.importorskip("torch")
 
 pytestmark = [
@@ -21,7 +22,7 @@ SHORT = QUICK.model_copy(update={"max_steps": 6, "eval_steps": 3})
 @pytest.mark.parametrize("tuner", ["lora", "dora", "full", "qlora"])
 def test_every_tuner_lowers_the_loss_in_bfloat16(trainer: Worker, dates: Path, tuner: str) -> None:
     if tuner == "qlora":
-        pytest.importorskip("bitsandbytes")
+        need("bitsandbytes")
     record = train(trainer, dates, tuner, QUICK)
     assert record["dtype"] == "bfloat16"
     assert record["best_dev_loss"] < record["dev_curve"][0]["loss"]

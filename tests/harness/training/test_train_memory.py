@@ -4,12 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+from installed import need
 from places import TESTS
 from toy_models import QUICK, fit, fit_job, read_jsonl, train, write_jsonl
 
 from harness.workers.worker import JobFailed, Message, Worker
 
-pytest.importorskip("trl", reason="needs the train extra")
+need("trl", reason="needs the train extra")
 
 SHORT = QUICK.model_copy(update={"max_steps": 6, "eval_steps": 3})
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from installed import need
 from toy_models import BRIEF, QUICK, fit, fit_job, train, write_jsonl, write_rows
 
 from harness.sweep.models import fingerprint
@@ -14,7 +15,7 @@ from harness.sweep.recipe import MetaLearning
 from harness.toys import toy_folder
 from harness.workers.worker import JobFailed, Message, Worker, WorkerDied
 
-pytest.importorskip("trl", reason="needs the train extra")
+need("trl", reason="needs the train extra")
 
 SHORT = QUICK.model_copy(update={"max_steps": 6, "eval_steps": 3})
 
@@ -76,7 +77,7 @@ def test_checkpointed_gradients_give_the_same_losses_for_more_operations(
 
 
 def test_qlora_trains_beside_weights_of_four_bits(dates: Path) -> None:
-    pytest.importorskip("bitsandbytes")
+    need("bitsandbytes")
     llama = toy_folder("toy-llama")
     undisturbed, disturbed = (fit_job(dates / name, "qlora", SHORT, **rows(dates)) for name in ("one", "two"))
     with Worker("harness.training", ["--model", str(llama)], log=dates / "log") as started:
@@ -93,7 +94,7 @@ def test_qlora_trains_beside_weights_of_four_bits(dates: Path) -> None:
 def test_qlora_of_a_model_that_bitsandbytes_cannot_multiply_is_refused(trainer: Worker, dates: Path) -> None:
     import torch
 
-    pytest.importorskip("bitsandbytes")
+    need("bitsandbytes")
     if torch.cuda.is_available():
         pytest.skip("it can on CUDA")
     with pytest.raises(
@@ -315,7 +316,7 @@ def test_the_record_beside_weights_is_no_part_of_them(trainer: Worker, dates: Pa
 
 
 def test_tensorboard_gets_the_curves(trainer: Worker, dates: Path) -> None:
-    pytest.importorskip("tensorboard")
+    need("tensorboard")
     train(trainer, dates, "lora", BRIEF, report_to=("tensorboard",))
     assert list((dates / "logs").glob("events.out.tfevents.*"))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from installed import need
 from places import TESTS
 from toy_models import BRIEF, QUICK, ask_job, fit, fit_job, write_rows
 
@@ -22,7 +23,7 @@ from harness.training.checkpoints import (
 from harness.workers.jobs import FitJob
 from harness.workers.worker import Message, Worker, WorkerDied
 
-pytest.importorskip("trl", reason="needs the train extra")
+need("trl", reason="needs the train extra")
 
 
 # Dropout draws random numbers in every step; an update is two micro-batches; the third epoch ends in a

@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 from commands import COMMAND, environment
+from installed import need
 from places import ROOT
 from ray_nodes import WITHOUT_TOKENS, RayCluster, RayNode, separate_disks
 
 from harness.toys import toy_folder
 
-ray = pytest.importorskip("ray", reason="needs the ray extra")
-pytest.importorskip("trl", reason="needs the train extra")
+need("ray", reason="needs the ray extra")
+need("trl", reason="needs the train extra")
 
 SWEEP = """
 name = "spread"

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from installed import need
 from synthetic import make_run, task_card, training_record
 from toy_models import fit_job
 
@@ -17,7 +18,7 @@ from harness.sweep.recipe import Training
 from harness.workers.jobs import FitJob
 from harness.workers.listener import Event, Note
 
-pytest.importorskip("fsspec", reason="needs fsspec, which datasets brings")
+need("fsspec", reason="needs fsspec, which datasets brings")
 
 
 def job(folder: Path) -> FitJob:
