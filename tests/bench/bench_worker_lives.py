@@ -3,8 +3,8 @@
 
 Of a whole start, from nothing until it is ready, the CPU seconds are measured that all its processes take, and
 further starts are cut short after shares of these: other work on the machine moves them less than the clock. Each of
-`MOMENTS` starts begins vLLM or the training worker; its driver is killed, and nothing of it may live for
-`MOST_SECONDS`.
+`MOMENTS` starts begins one of `WORKERS`, which are all that a driver starts; it is killed, and nothing of it may
+live for `MOST_SECONDS`. What converts a GGUF file has its whole work in its start.
 """
 
 import os
@@ -18,7 +18,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from gguf_files import write_toy_qwen3
 
+from harness.preflight.examine import LAYERS, TOKENIZERS
 from harness.toys import toy_folder
 from harness.workers.worker import PYTHON
 
@@ -26,10 +28,17 @@ MOMENTS = 20
 MOST_SECONDS = 5.0
 LONGEST_START = 600.0
 
+TOY = ["--model", str(toy_folder("toy-qwen3"))]
 WORKERS = {
-    "vllm": ("harness.engines", ["--engine", "vllm"]),
-    "training": ("harness.training", []),
+    "vllm": ("harness.engines", ["--engine", "vllm", *TOY]),
+    "transformers": ("harness.engines", ["--engine", "transformers", *TOY]),
+    "training": ("harness.training", TOY),
+    "conversion": ("harness.engines.convert", ["--model", "{folder}/toy.gguf"]),
+    "inspection": ("harness.inspection", TOY),
+    "tokenizers": (TOKENIZERS, []),
+    "layers": (LAYERS, []),
 }
+"""The module of each, and its options."""
 
 MARK = "GAINBOARD_TEST_MARK"
 
@@ -49,9 +58,12 @@ def driver(kind: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str
     module, options = WORKERS[kind]
     mark = str(uuid.uuid4())
     environment = {name: text for name, text in os.environ.items() if name != PYTHON} | {MARK: mark}
-    model = ["--model", str(toy_folder("toy-qwen3"))]
+    environment["GAINBOARD_CACHE"] = str(
+        folder / mark
+    )  # nothing is there yet: a file is converted every time
+    options = [option.format(folder=folder) for option in options]
     process = subprocess.Popen(
-        [sys.executable, "-c", DRIVER, module, str(folder / "log"), *options, *model],
+        [sys.executable, "-c", DRIVER, module, str(folder / "log"), *options],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True,
     )  # fmt: skip
     try:
@@ -112,6 +124,7 @@ def life_after(kind: str, folder: Path, taken: float) -> float:
 
 @pytest.mark.parametrize("kind", WORKERS)
 def test_no_worker_outlives_its_driver(kind: str, tmp_path: Path) -> None:
+    write_toy_qwen3(tmp_path / "toy.gguf", toy_folder("toy-qwen3"))
     whole = whole_start(kind, tmp_path)
     lives = []
     for number in range(MOMENTS):

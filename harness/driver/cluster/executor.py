@@ -38,7 +38,7 @@ from harness.driver.cluster.messages import (
     WaveEnds,
     WaveRefused,
     pieces_of_file,
-    pieces_of_message,
+    pieces_of_messages,
 )
 from harness.driver.cluster.node import ClusterNode, NodeFacts, NodeSetup
 from harness.driver.cluster.storage import WeightsStorage
@@ -156,8 +156,8 @@ class RayExecutor:
         """Leave a file in the work folder: a node that sees it has the same disk."""
         if work not in self._marked:
             self._marked.add(work)
-            for left in work.glob(".cluster-*"):  # by a driver that was killed
-                left.unlink(missing_ok=True)
+            for stale in work.glob(".cluster-*"):  # of a driver that was killed
+                stale.unlink(missing_ok=True)
             (work / self._token).touch()
 
 
@@ -181,8 +181,8 @@ class _Workplace:
         self._node: Any = None
         self._facts: NodeFacts | None = None
         self._name = ""
-        self._heard, self._arriving = MessageStream(), ArrivingFiles()
-        self._came = 0
+        self._inbox, self._arriving = MessageStream(), ArrivingFiles()
+        self._returned = 0
         """How often something that was finished came back."""
 
         self._elsewhere: set[str] = set()
@@ -194,24 +194,24 @@ class _Workplace:
         wave = absolute_wave(wave)
         losses = 0
         while True:
-            left = unfinished(wave, self._tell)
-            if not (left.fits or left.asks):
+            remaining = unfinished(wave, self._tell)
+            if not (remaining.fits or remaining.asks):
                 return WaveReport([], [])
-            came = self._came
+            returned_before = self._returned
             try:
                 if self._node is None:
                     self._place()
-                report = self._work_on(left)
+                report = self._work_on(remaining)
             except NodeLost as loss:
                 self._drop()
                 self._members.check_after_loss()
-                losses = (0 if self._came > came else losses) + (not loss.preempted)
+                losses = (0 if self._returned > returned_before else losses) + (not loss.preempted)
                 if losses > RETRIES:
                     raise JobFailed(
                         f"its node was lost {losses} times, the last time because {loss}"
                     ) from None
-                said = "a node was lost, and another goes on with what it had not finished"
-                self._tell(Note(": ".join(filter(None, (said, self._name, str(loss))))))
+                sentence = "a node was lost, and another goes on with what it had not finished"
+                self._tell(Note(": ".join(filter(None, (sentence, self._name, str(loss))))))
                 continue
             if report is not None:
                 return report
@@ -264,8 +264,7 @@ class _Workplace:
                 self._drop()
         if self._facts is not None and not self._facts.shares_disk:
             for path in model_files_of(self._base):
-                for part in pieces_of_file(path, once=True):
-                    self._send(part)
+                self._send(pieces_of_file(path, once=True))
 
     def _leave_out(self, sentence: str) -> None:
         """This node is not for this base model."""
@@ -281,19 +280,19 @@ class _Workplace:
                 ray.kill(self._node, no_restart=True)
         self._node = self._facts = None
         self._arriving.drop()
-        self._heard, self._arriving = MessageStream(), ArrivingFiles()
+        self._inbox, self._arriving = MessageStream(), ArrivingFiles()
 
     def _wait_for(self, call: Any, *, placing: bool = False) -> Any:
         """What a node answers. Raises `NodeLost` where it cannot, `UserError` where the cluster is lost."""
-        began, told = time.monotonic(), not placing
+        began, is_told = time.monotonic(), not placing
         while not ray.wait([call], timeout=SECONDS_OF_WAITING)[0]:
             check_not_stopping()
             self._members.check()
             waited = time.monotonic() - began
             if placing and waited > SECONDS_FOR_ROOM:
-                if not told:
+                if not is_told:
                     self._tell(Note("no node has room for it yet; it waits"))
-                    told = True
+                    is_told = True
                 if waited > SECONDS_FOR_A_NODE and not self._members.able():
                     raise UserError(
                         f"for {SECONDS_FOR_A_NODE / 60:.0f} minutes the cluster has had no node that could "
@@ -319,13 +318,12 @@ class _Workplace:
 
     # What is said
 
-    def _send(self, *messages: object) -> None:
+    def _send(self, messages: Iterable[object]) -> None:
         under_way: list[Any] = []
-        for message in messages:
-            for piece in pieces_of_message(message):
-                under_way.append(self._node.take.remote(piece))
-                if len(under_way) >= MOST_UNDER_WAY:
-                    self._wait_for(under_way.pop(0))
+        for piece in pieces_of_messages(messages):
+            under_way.append(self._node.take.remote(piece))
+            if len(under_way) >= MOST_UNDER_WAY:
+                self._wait_for(under_way.pop(0))
         for call in under_way:
             self._wait_for(call)
 
@@ -335,22 +333,21 @@ class _Workplace:
         if not self._facts.shares_disk:
             for path in dict.fromkeys(inputs_of(wave)):
                 if path.is_file():
-                    for part in pieces_of_file(path):
-                        self._send(part)
-        self._send(WaveBegins(wave.model_dump(mode="json")))
+                    self._send(pieces_of_file(path))
+        self._send([WaveBegins(wave.model_dump(mode="json"))])
         fits = {fit.record for fit in wave.fits}
         while True:
             check_not_stopping()
-            for message in self._heard.messages(self._wait_for(self._node.say.remote())):
+            for message in self._inbox.messages(self._wait_for(self._node.say.remote())):
                 match message:
                     case FilePiece():
                         self._arriving.take(message)
                     case FilesWritten():
-                        self._came += 1
+                        self._returned += 1
                         self._note_places(path for path in message.paths if path in fits)
                         self._tell(message)
                     case JudgeQuestion():
-                        self._send(JudgeAnswer(self._verdict(message)))
+                        self._send([JudgeAnswer(self._verdict(message))])
                     case ModelMissing():
                         self._leave_out(
                             f"{message.sentence}; put it there under the same path, or into the model cache"

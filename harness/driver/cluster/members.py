@@ -86,7 +86,10 @@ class ClusterMembers:
 
     def able(self) -> set[str]:
         """The nodes that may work and are large enough, whether or not they are busy."""
-        return {node["NodeID"] for node in self._nodes()} - self.refused.keys()
+        return {node["NodeID"] for node in self._able_nodes()}
+
+    def _able_nodes(self) -> list[dict[str, Any]]:
+        return [node for node in self._nodes() if node["NodeID"] not in self.refused]
 
     def _nodes(self) -> list[dict[str, Any]]:
         return [
@@ -98,12 +101,12 @@ class ClusterMembers:
 
     def places(self) -> int:
         """Base models that fit into the cluster at a time, at least 1."""
-        places = 0
-        for node in self._nodes():
-            if node["NodeID"] not in self.refused:
-                kinds = [kind for kind, amount in self._resources.items() if amount]
-                places += min(int(node["Resources"][kind] // self._resources[kind]) for kind in kinds)
-        return max(1, places)
+        kinds = [kind for kind, amount in self._resources.items() if amount]
+        places = (
+            min(int(node["Resources"][kind] // self._resources[kind]) for kind in kinds)
+            for node in self._able_nodes()
+        )
+        return max(1, sum(places))
 
     def check(self) -> None:
         """Raise `UserError` when the head is gone, and does not come back. Looks now and then."""

@@ -30,8 +30,8 @@ class FilePiece:
     """Absolute: a file has the same place everywhere."""
 
     contents: bytes
-    first: bool
-    last: bool
+    begins: bool
+    ends: bool
     once: bool = False
     """Whether a file that is there is left as it is."""
 
@@ -79,23 +79,24 @@ class JudgeAnswer:
     verdict: dict[str, Any] | Exception
 
 
-def pieces_of_message(message: object) -> Iterator[bytes]:
-    """A message as a part of the stream."""
-    pickled = pickle.dumps(message)
-    framed = len(pickled).to_bytes(_LENGTH_BYTES, "big") + pickled
-    for start in range(0, len(framed), PIECE_BYTES):
-        yield framed[start : start + PIECE_BYTES]
+def pieces_of_messages(messages: Iterable[object]) -> Iterator[bytes]:
+    """Messages as a part of the stream."""
+    for message in messages:
+        pickled = pickle.dumps(message)
+        framed = len(pickled).to_bytes(_LENGTH_BYTES, "big") + pickled
+        for start in range(0, len(framed), PIECE_BYTES):
+            yield framed[start : start + PIECE_BYTES]
 
 
 def pieces_of_file(path: Path, *, once: bool = False) -> Iterator[FilePiece]:
     """A file as messages, each of hardly more than a piece.
     Nobody may write to it meanwhile; it may be replaced."""
     with path.open("rb") as file:
-        first, contents = True, file.read(PIECE_BYTES)
-        while first or contents:
+        begins, contents = True, file.read(PIECE_BYTES)
+        while begins or contents:
             following = file.read(PIECE_BYTES)
-            yield FilePiece(path, contents, first=first, last=not following, once=once)
-            first, contents = False, following
+            yield FilePiece(path, contents, begins=begins, ends=not following, once=once)
+            begins, contents = False, following
 
 
 class MessageStream:
@@ -127,12 +128,12 @@ class ArrivingFiles:
 
     def take(self, piece: FilePiece) -> None:
         """Write a piece. Raises `OSError` where its file cannot be written."""
-        if piece.first and not (piece.once and piece.path.exists()):
+        if piece.begins and not (piece.once and piece.path.exists()):
             self._file = self._writing.enter_context(atomic_write(piece.path, "wb"))
         if self._file is None:
             return
         self._file.write(piece.contents)
-        if piece.last:
+        if piece.ends:
             self._file = None
             self._writing.close()
 

@@ -26,7 +26,7 @@ from harness.driver.cluster.messages import (
     WaveEnds,
     WaveRefused,
     pieces_of_file,
-    pieces_of_message,
+    pieces_of_messages,
 )
 from harness.driver.cluster.storage import WeightsStorage
 from harness.driver.node import Node
@@ -107,9 +107,9 @@ class ClusterNode:
             listener=self._hear_node,
             judge=self._ask_judge,
         )
-        self._heard, self._arriving = MessageStream(), ArrivingFiles()
-        self._said: Queue[bytes] = Queue(MOST_WAITING)
-        self._saying = threading.Lock()  # engines side by side speak from threads of their own
+        self._inbox, self._arriving = MessageStream(), ArrivingFiles()
+        self._outbox: Queue[bytes] = Queue(MOST_WAITING)
+        self._sending = threading.Lock()  # engines side by side speak from threads of their own
         self._verdicts: SimpleQueue[JudgeAnswer] = SimpleQueue()
         self._fits: dict[Path, FitJob] = {}
         """Of the present wave, by their records."""
@@ -124,7 +124,7 @@ class ClusterNode:
 
     def take(self, piece: bytes) -> None:
         """A piece of what the driver says."""
-        for message in self._heard.messages([piece]):
+        for message in self._inbox.messages([piece]):
             match message:
                 case FilePiece():
                     self._arriving.take(message)
@@ -138,9 +138,9 @@ class ClusterNode:
         """The next pieces of what this node says, two pieces long at most; none after a moment's silence."""
         pieces: list[bytes] = []
         with suppress(Empty):
-            pieces.append(self._said.get(timeout=SECONDS_OF_SILENCE))
+            pieces.append(self._outbox.get(timeout=SECONDS_OF_SILENCE))
             while sum(map(len, pieces)) < PIECE_BYTES:
-                pieces.append(self._said.get_nowait())
+                pieces.append(self._outbox.get_nowait())
         return pieces
 
     def close(self) -> None:
@@ -204,18 +204,17 @@ class ClusterNode:
         return verdict
 
     def _tell(self, message: object) -> None:
-        with self._saying:
-            for piece in pieces_of_message(message):
-                self._said.put(piece)
+        self._send([message])
 
     def _send_files(self, paths: Iterable[Path]) -> None:
-        if self._shares_disk:
-            return
-        with self._saying:
+        if not self._shares_disk:
             for path in paths:
-                for part in pieces_of_file(path):
-                    for piece in pieces_of_message(part):
-                        self._said.put(piece)
+                self._send(pieces_of_file(path))
+
+    def _send(self, messages: Iterable[object]) -> None:
+        with self._sending:  # the pieces of a file follow each other
+            for piece in pieces_of_messages(messages):
+                self._outbox.put(piece)
 
     # Weights
 

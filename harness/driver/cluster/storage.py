@@ -134,19 +134,19 @@ class WeightsStorage:
 
     def _keep_checkpoints(self, fit: FitJob) -> None:
         place = self._checkpoints(fit)
-        whole = {path.parent.name for path in fit.checkpoints.glob(f"checkpoint-*/{_PROGRESS}")}
-        if not whole:
+        saved = {path.parent.name for path in fit.checkpoints.glob(f"checkpoint-*/{_PROGRESS}")}
+        if not saved:
             return
-        kept = self._names_of_whole(place)
-        for name in sorted(whole - kept):
+        stored = self._names_of_whole(place)
+        for name in sorted(saved - stored):
             try:
                 self._put_folder(fit.checkpoints / name, place / name, last=_PROGRESS)
             except FileNotFoundError:  # the training has removed it meanwhile, its seal first
                 continue
         spent = fit.checkpoints / _SPENT
-        if spent.exists() and whole - kept:
+        if spent.exists() and saved - stored:
             self._files.put_file(str(spent), str(place / _SPENT))
-        for name in sorted(kept - whole):
+        for name in sorted(stored - saved):
             self._files.rm(str(place / name), recursive=True)
 
     def _fetch_checkpoints(self, fit: FitJob) -> None:

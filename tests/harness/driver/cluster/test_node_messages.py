@@ -10,7 +10,7 @@ from harness.driver.cluster.messages import (
     JudgeQuestion,
     MessageStream,
     pieces_of_file,
-    pieces_of_message,
+    pieces_of_messages,
 )
 
 
@@ -21,7 +21,7 @@ def test_files_arrive_as_they_were(tmp_path: Path, size: int) -> None:
     arriving = ArrivingFiles()
     for piece in pieces_of_file(tmp_path / "sent"):
         assert not (tmp_path / "new/there").exists(), "it is there whole, or not at all"
-        arriving.take(type(piece)(tmp_path / "new/there", piece.contents, piece.first, piece.last))
+        arriving.take(type(piece)(tmp_path / "new/there", piece.contents, piece.begins, piece.ends))
     assert (tmp_path / "new/there").read_bytes() == contents
 
 
@@ -29,7 +29,7 @@ def test_a_file_whose_rest_does_not_come_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "sent").write_bytes(bytes(3 * PIECE_BYTES))
     arriving = ArrivingFiles()
     first, *_ = pieces_of_file(tmp_path / "sent")
-    arriving.take(type(first)(tmp_path / "new/there", first.contents, first.first, first.last))
+    arriving.take(type(first)(tmp_path / "new/there", first.contents, first.begins, first.ends))
     arriving.drop()
     assert list((tmp_path / "new").iterdir()) == []
 
@@ -39,16 +39,16 @@ def test_a_model_file_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "there").write_text("mine")
     arriving = ArrivingFiles()
     for piece in pieces_of_file(tmp_path / "sent", once=True):
-        arriving.take(type(piece)(tmp_path / "there", piece.contents, piece.first, piece.last, piece.once))
+        arriving.take(type(piece)(tmp_path / "there", piece.contents, piece.begins, piece.ends, piece.once))
     assert (tmp_path / "there").read_text() == "mine"
 
 
 def test_messages_are_put_together_from_pieces_of_any_length() -> None:
     messages = [JudgeQuestion("k", [{"completion": "x" * (3 * PIECE_BYTES)}]), JudgeQuestion("l", [])]
-    stream = b"".join(piece for message in messages for piece in pieces_of_message(message))
+    stream = b"".join(pieces_of_messages(messages))
     heard = MessageStream()
     came = []
     for start in range(0, len(stream), 1000):
         came += heard.messages([stream[start : start + 1000]])
     assert came == messages
-    assert all(len(piece) <= PIECE_BYTES for message in messages for piece in pieces_of_message(message))
+    assert all(len(piece) <= PIECE_BYTES for piece in pieces_of_messages(messages))
