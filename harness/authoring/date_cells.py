@@ -1,4 +1,4 @@
-"""Tell whether the cells of a column are dates: `2024-03-15`, `15.03.2024`, `March 15, 2024`."""
+"""Tell whether the cells of a column are dates: `2024-03-15`, `15.03.2024`, `Fri 15 Mar 24`."""
 
 import re
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def is_date(cell: str) -> bool:
 
 def orders_of(cell: str) -> frozenset[DateOrder]:
     """The orders in which a cell is the date of a day; none where it is no date."""
-    dates = {order: whole_date(cell, order) for order in DATE_ORDERS}
+    dates = {order: whole_date(cell, order, short_years=True) for order in DATE_ORDERS}
     return frozenset(
         order
         for order, written in dates.items()
@@ -51,7 +51,11 @@ def find_date_cells(cells: Sequence[str]) -> DateCells | None:
     order: DateOrder = next(each for each in DATE_ORDERS if each in orders)
     if is_ambiguous and any("/" in cell for cell in cells):
         order = "MDY"
-    return DateCells(DateFormat(order), _pattern(cells, order), is_ambiguous)
+    short_count = sum(whole_date(cell, order) is None for cell in cells)
+    pattern = _pattern(cells, order)
+    if short_count:
+        pattern = pattern.replace("YYYY", "YY") if short_count == len(cells) else ""
+    return DateCells(DateFormat(order, short_years=short_count > 0), pattern, is_ambiguous)
 
 
 def _pattern(cells: Sequence[str], order: DateOrder) -> str:

@@ -25,3 +25,10 @@ def short(value: object) -> str:
     """A value as one line of JSON, cut when it is long."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def agreeing(verb: str, count: int) -> str:
+    """The verb of a sentence about so many samples: `have` of several, `has` of one."""
+    if count != 1:
+        return verb
+    return "has" if verb == "have" else f"{verb}s"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 
+from harness.authoring.finding import agreeing
 from harness.authoring.lint_choices import choice_faults
 from harness.data.dataset import Dataset
 from harness.data.overlap import find_overlap
@@ -131,18 +132,20 @@ def _prompt(task: Task, split: str, sample: Sample) -> _Prompt:
 def _affected(
     prompts: Sequence[_Prompt],
     faulty: Callable[[_Prompt], bool],
+    verb: str = "have",
     *,
     splits: Iterable[str] = ("train", "dev", "test"),
 ) -> list[str]:
     """For each split with faulty samples, the beginning of a sentence: `3 of 100 test samples (the first is
-    '7')`."""
+    '7') have`."""
     beginnings = []
     for split in splits:
         members = [prompt for prompt in prompts if prompt.split == split]
         faulty_ids = [prompt.sample.id for prompt in members if faulty(prompt)]
         if faulty_ids:
             beginnings.append(
-                f"{len(faulty_ids):,} of {len(members):,} {split} samples (the first is '{faulty_ids[0]}')"
+                f"{len(faulty_ids):,} of {len(members):,} {split} samples (the first is '{faulty_ids[0]}') "
+                + agreeing(verb, len(faulty_ids))
             )
     return beginnings
 
@@ -157,8 +160,8 @@ def _duplicates(prompts: Sequence[_Prompt]) -> list[str]:
         return is_repeated
 
     return [
-        f"{beginning} repeat an earlier one of their split; keep one of each"
-        for beginning in _affected(prompts, repeated)
+        f"{beginning} an earlier one of the split; keep one of each"
+        for beginning in _affected(prompts, repeated, "repeat")
     ]
 
 
@@ -177,10 +180,8 @@ def _conflicts(task: Task, prompts: Sequence[_Prompt]) -> list[str]:
     question, prompt = next(iter(conflicts.items()))
     pair = (first_prompts[question], prompt)
     places = " and ".join(f"{member.split} sample '{member.sample.id}'" for member in pair)
-    return [
-        f"{len(conflicts):,} prompts have different targets in different samples, the first in {places}; "
-        "keep one target"
-    ]
+    prompts_have = "1 prompt has" if len(conflicts) == 1 else f"{len(conflicts):,} prompts have"
+    return [f"{prompts_have} different targets in different samples, the first in {places}; keep one target"]
 
 
 def _overlaps(task: Task, dataset: Dataset, prompts: Sequence[_Prompt]) -> list[str]:
@@ -214,8 +215,8 @@ def _overlap_sentences(
     def overlaps(prompt: _Prompt) -> bool:
         return (prompt.split, prompt.sample.id) in overlapping
 
-    beginnings = _affected(prompts, overlaps, splits=("dev", "test"))
-    return [f"{beginning} read {like} a training sample; {consequence}" for beginning in beginnings]
+    beginnings = _affected(prompts, overlaps, "read", splits=("dev", "test"))
+    return [f"{beginning} {like} a training sample; {consequence}" for beginning in beginnings]
 
 
 def _nearly_trained_on(
@@ -243,17 +244,17 @@ def _blanks(task: Task, prompts: Sequence[_Prompt]) -> list[str]:
         return not all(target.strip() for target in prompt.sample.targets)
 
     faults = [
-        f"{beginning} have only white space in the turn that they answer; fill it or leave them out"
+        f"{beginning} only white space in the turn that they answer; fill it or leave them out"
         for beginning in _affected(prompts, _has_blank_turn)
     ]
     for field in sorted(_shown_fields(task)):
         faults += [
-            f"{beginning} have only white space in the field '{field}', which a template shows; "
+            f"{beginning} only white space in the field '{field}', which a template shows; "
             "fill it or leave them out"
             for beginning in _affected(prompts, partial(has_blank_field, field))
         ]
     return faults + [
-        f"{beginning} have a target of only white space; give an answer that can be told from none"
+        f"{beginning} a target of only white space; give an answer that can be told from none"
         for beginning in _affected(prompts, has_blank_target)
     ]
 
@@ -273,14 +274,14 @@ def _overlong(task: Task, prompts: Sequence[_Prompt]) -> list[str]:
 
     longest = max(prompt.words for prompt in prompts)
     faults = [
-        f"{beginning} have more than {MAX_WORDS} words with their prompt (the longest of all splits has "
+        f"{beginning} more than {MAX_WORDS} words with the prompt (the longest of all splits has "
         f"{longest:,}); training leaves out what exceeds a sweep's max_length, 1,024 tokens unless it "
         "says otherwise"
         for beginning in _affected(prompts, is_overlong)
     ]
     if task.output == "generate":
         faults += [
-            f"{beginning} have targets of more words than max_tokens = {task.max_tokens}; raise it"
+            f"{beginning} targets of more words than max_tokens = {task.max_tokens}; raise it"
             for beginning in _affected(prompts, is_cut_off)
         ]
     return faults
@@ -296,7 +297,7 @@ def _stopped(task: Task, prompts: Sequence[_Prompt]) -> list[str]:
     faults = []
     for stop in task.stop:
         faults += [
-            f"{beginning} have a target that contains the stop string {stop!r}, where a model's answer ends; "
+            f"{beginning} a target that contains the stop string {stop!r}, where a model's answer ends; "
             "choose another"
             for beginning in _affected(prompts, partial(contains, stop), splits=("train",))
         ]
@@ -347,8 +348,8 @@ def _without_demonstrations(task: Task, dataset: Dataset) -> list[str]:
     if not alone:
         return []
     return [
-        f"{_first_of(alone, dataset.test)} have a system line or functions that no training conversation "
-        "has: few-shot prompts show them no demonstration; name some in prompts.fixed"
+        f"{_first_of(alone, dataset.test)} {agreeing('have', len(alone))} a system line or functions that no "
+        "training conversation has: few-shot prompts show them no demonstration; name some in prompts.fixed"
     ]
 
 

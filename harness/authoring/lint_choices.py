@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from harness.authoring.finding import agreeing
 from harness.data.dataset import Dataset
 from harness.data.splits import are_balanced
 from harness.task import Sample, Task
@@ -28,9 +29,8 @@ def _repeated_choices(samples: Sequence[Sample]) -> list[str]:
     if not repeating:
         return []
     return [
-        f"{len(repeating):,} of {len(samples):,} test samples offer the same choice twice, the first is "
-        "sample "
-        f"'{repeating[0].id}'; keep one of each"
+        f"{len(repeating):,} of {len(samples):,} test samples {agreeing('offer', len(repeating))} "
+        f"the same choice twice, the first is sample '{repeating[0].id}'; keep one of each"
     ]
 
 
@@ -93,8 +93,7 @@ def _rare_classes(task: Task, dataset: Dataset) -> list[str]:
     if not rare:
         return []
     return [
-        f"{len(rare):,} of {len(classes):,} classes have under a fifth of an even share of the training "
-        "samples, "
-        f"the first is '{rare[0]}' with {counts[rare[0]]:,} of {size:,}; a metric such as f1_macro shows "
-        "how they fare"
+        f"{len(rare):,} of {len(classes):,} classes {agreeing('have', len(rare))} under a fifth of an even "
+        f"share of the training samples, the first is '{rare[0]}' with {counts[rare[0]]:,} of {size:,}; "
+        "a metric such as f1_macro shows how they fare"
     ]

@@ -75,7 +75,7 @@ def metric_levels(task: Task, dataset: Dataset) -> list[MetricLevels]:
     # Drawn, for generated rows may differ in turn: every third could be of one kind.
     samples = generator.sample(dataset.test, min(JUDGED, len(dataset.test)))
     target_answers = [sample.targets[0] for sample in samples]
-    shuffled = generator.sample(target_answers, len(target_answers))
+    others = _of_others(target_answers, generator) if len(samples) > 1 else None
     levels = []
     for metric in metrics_of(task):
         constant = _constant(metric, dataset.originals)
@@ -84,12 +84,21 @@ def metric_levels(task: Task, dataset: Dataset) -> list[MetricLevels]:
                 metric,
                 len(samples),
                 _value(task, metric, samples, target_answers),
-                _value(task, metric, samples, shuffled),
+                None if others is None else _value(task, metric, samples, others),
                 None if constant is None else _value(task, metric, samples, [constant] * len(samples)),
                 _value(task, metric, samples, [""] * len(samples)) if task.output == "generate" else None,
             )
         )
     return levels
+
+
+def _of_others(answers: Sequence[str], generator: random.Random) -> list[str]:
+    """The answers in a random order that leaves none at its place: each goes to the next on one cycle."""
+    cycle = generator.sample(range(len(answers)), len(answers))
+    others = list(answers)
+    for index, following in zip(cycle, (*cycle[1:], cycle[0]), strict=True):
+        others[following] = answers[index]
+    return others
 
 
 def _constant(metric: Metric, train: Sequence[Sample]) -> str | None:

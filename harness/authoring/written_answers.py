@@ -205,6 +205,7 @@ def _format_source(written: NumberFormat) -> str:
 def date_answer(targets: Sequence[str], cells: DateCells) -> AnswerKind:
     """A date, which may be written in any way."""
     order, pattern = cells.written.order, cells.pattern
+    short_years = ", short_years=True" if cells.written.short_years else ""
     as_written, ask = (f", written as {pattern}", f" Write it as {pattern}.") if pattern else ("", "")
     unsure = f"day and month in the order {order}, which no target tells" if cells.is_ambiguous else ""
     return AnswerKind(
@@ -221,7 +222,7 @@ def date_answer(targets: Sequence[str], cells: DateCells) -> AnswerKind:
         },
         settings=length_settings(targets),
         imports=("DateFormat",),
-        definitions=(f"DATES = DateFormat({literal(order)})",),
+        definitions=(f"DATES = DateFormat({literal(order)}{short_years})",),
         made_metrics='(*DATES.metrics, "exact_match")',
         says="all dates" + (f" ({unsure})" if unsure else "") + ": right however an answer writes them",
     )

@@ -88,6 +88,8 @@ def _check_number(blocks: Sequence[_Block], splits: Sequence[str], group: str | 
     if len(blocks) >= len(splits):
         return
     kind = "different inputs" if group is None else f"groups in column '{group}' that share no input"
+    if len(blocks) == 1:
+        kind = "input for all rows" if group is None else f"group in column '{group}' with inputs of its own"
     number = {1: "one", 2: "two", 3: "three"}[len(splits)]
     listing = ", ".join(splits[:-1]) + f" and {splits[-1]}" if len(splits) > 1 else splits[0]
     raise UserError(f"{where}: {len(blocks)} {kind}; a task needs at least {number}, one each for {listing}")

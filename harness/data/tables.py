@@ -120,7 +120,11 @@ def text_of(path: Path) -> str:
 
 
 def _read_csv(path: Path, text: str) -> list[dict[Any, Any]]:
-    return _delimited(path, text, separator=",", quoted=True)
+    """Spreadsheets part cells by semicolons where numbers have decimal commas: what a header without commas
+    holds parts them, a semicolon or a tab."""
+    header = text.partition("\n")[0]
+    separator = next((mark for mark in ",;\t" if mark in header), ",")
+    return _delimited(path, text, separator=separator, quoted=True)
 
 
 def _read_tsv(path: Path, text: str) -> list[dict[Any, Any]]:

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 from harness.errors import UserError
 from harness.metrics.matching import best
 from harness.metrics.month_names import month_number
+from harness.metrics.weekday_names import without_weekday
 from harness.task.metric import Metric, Reply
 from harness.task.output import ANSWERS
 
@@ -22,26 +23,40 @@ DATE_ORDERS: tuple[DateOrder, ...] = get_args(DateOrder)
 _WORD = r"[^\W\d_]{3,12}"
 """What may be the name of a month; whether it is one, `month_number` says."""
 
-_DATE = re.compile(
-    rf"""
-    (?<! [\d./-] )
-    (?: (?P<year_1> \d{{4}} ) (?P<mark_1> [-/] | \.[ ]? ) (?P<month_1> \d{{1,2}} ) (?P=mark_1)
-        (?P<day_1> \d{{1,2}} )
-        (?: [T ]00:00 (?: :00 (?: \.0+ )? )? (?: Z | [+]00:00 )? )?  # midnight, as programs write it
-      | (?P<first> \d{{1,2}} ) (?P<mark> [-/] | \.[ ]? ) (?P<second> \d{{1,2}} ) (?P=mark) (?P<year> \d{{4}} )
-      | (?P<year_2> \d{{4}} ) [年년] [ ]? (?P<month_2> \d{{1,2}} ) [月월] [ ]? (?P<day_2> \d{{1,2}} ) [日일]
-      | (?P<day_3> \d{{1,2}} ) (?: st | nd | rd | th | er | [.ºª] )? [ -]
-            (?: (?: of | de | den ) [ ] | d['’] )?
-            (?P<month_3> {_WORD} ) (?: \.?,?[ ] (?: del? [ ] )? | - ) (?P<year_3> \d{{4}} )
-            (?: [ ] [гр]\b\.? )?    # what follows a year in Russian and Ukrainian
-      | \b (?P<month_4> {_WORD} ) \.?[ ] (?P<day_4> \d{{1,2}} ) (?: st | nd | rd | th )? ,?[ ]
-            (?P<year_4> \d{{4}} )
-      | (?P<year_5> \d{{4}} ) \.?[ ] (?P<month_5> {_WORD} ) \.?[ ] (?P<day_5> \d{{1,2}} ) \b
+
+def _date_pattern(year: str, year_of_numbers: str) -> re.Pattern[str]:
+    """The forms of a date. `year`: a pattern of the year that stands behind a month's name;
+    `year_of_numbers`: of the one behind a month's number."""
+    return re.compile(
+        rf"""
+        (?<! [\d./-] )
+        (?: (?P<year_1> \d{{4}} ) (?P<mark_1> [-/] | \.[ ]? ) (?P<month_1> \d{{1,2}} ) (?P=mark_1)
+            (?P<day_1> \d{{1,2}} )
+            (?: [T ]00:00 (?: :00 (?: \.0+ )? )? (?: Z | [+]00:00 )? )?  # midnight, as programs write it
+          | (?P<first> \d{{1,2}} ) (?P<mark> [-/] | \.[ ]? ) (?P<second> \d{{1,2}} ) (?P=mark)
+            (?P<year> {year_of_numbers} )
+          | (?P<year_2> \d{{4}} ) [年년] [ ]? (?P<month_2> \d{{1,2}} ) [月월] [ ]?
+            (?P<day_2> \d{{1,2}} ) [日일]
+          | (?P<day_3> \d{{1,2}} ) (?: st | nd | rd | th | er | [.ºª] )? [ -]
+                (?: (?: of | de | den ) [ ] | d['’] )?
+                (?P<month_3> {_WORD} ) (?: \.?,?[ ] (?: del? [ ] )? | - ) (?P<year_3> {year} )
+                (?: [ ] [гр]\b\.? )?    # what follows a year in Russian and Ukrainian
+          | \b (?P<month_4> {_WORD} ) \.?[ ] (?P<day_4> \d{{1,2}} ) (?: st | nd | rd | th )? ,?[ ]
+                (?P<year_4> {year} )
+          | (?P<year_5> \d{{4}} ) \.?[ ] (?P<month_5> {_WORD} ) \.?[ ] (?P<day_5> \d{{1,2}} ) \b
+        )
+        (?! [\d/-] | \.\d )
+        """,
+        re.VERBOSE | re.IGNORECASE,
     )
-    (?! [\d/-] | \.\d )
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
+
+
+_DATE = _date_pattern(r"\d{4}", r"\d{4}")
+_SHORT = r"['’]?\d\d(?![\w:])"
+"""A year of two digits; digits before a colon are an hour."""
+
+# Behind a hyphen two digits may as well be a day, as in 24-03-15.
+_DATE_OF_ANY_YEAR = _date_pattern(rf"(?:\d{{4}}|{_SHORT})", rf"(?:\d{{4}}|(?<!-){_SHORT})")
 _PLACES = (1, 2, 3, 4, 5)
 """Of the forms above in which the order of day, month and year is clear."""
 
@@ -68,6 +83,9 @@ class DateFormat:
     """How to read what has two readings: with "DMY" 03/04/2024 is the third of April, and else the fourth of
     March."""
 
+    short_years: bool = False
+    """Whether a year may have two digits: 3 Mar 24 is in 2024, and 3 Mar 69 in 1969, as POSIX has it."""
+
     def __post_init__(self) -> None:
         if self.order not in DATE_ORDERS:
             allowed = ", ".join(DATE_ORDERS)
@@ -75,7 +93,8 @@ class DateFormat:
 
     def read(self, text: str) -> date | None:
         """The last date in a text; None where there is none."""
-        days = [written.day for written in written_dates(text, self.order) if written.day is not None]
+        dates = written_dates(text, self.order, short_years=self.short_years)
+        days = [written.day for written in dates if written.day is not None]
         return days[-1] if days else None
 
     @cached_property
@@ -115,11 +134,12 @@ class DateFormat:
         return sum(part == right for part, right in pairs) / 3
 
 
-def written_dates(text: str, order: DateOrder = "YMD") -> Iterator[WrittenDate]:
-    """The dates of a text, in order."""
+def written_dates(text: str, order: DateOrder = "YMD", *, short_years: bool = False) -> Iterator[WrittenDate]:
+    """The dates of a text, in order; with `short_years` those with years of two digits, too."""
+    pattern = _DATE_OF_ANY_YEAR if short_years else _DATE
     composed = _composed(text)
     begin = 0
-    while (match := _DATE.search(composed, begin)) is not None:
+    while (match := pattern.search(composed, begin)) is not None:
         written = _written(match, order)
         if written is not None:
             yield written
@@ -127,10 +147,16 @@ def written_dates(text: str, order: DateOrder = "YMD") -> Iterator[WrittenDate]:
         begin = match.start() + 1 if written is None else match.end()
 
 
-def whole_date(text: str, order: DateOrder = "YMD") -> WrittenDate | None:
-    """The date that a text is, with nothing else in it; None for any other text."""
-    match = _DATE.fullmatch(_composed(text).removesuffix("."))
-    return None if match is None else _written(match, order)
+def whole_date(text: str, order: DateOrder = "YMD", *, short_years: bool = False) -> WrittenDate | None:
+    """The date that a text is, with nothing beside it but its day of the week; None for any other text."""
+    pattern = _DATE_OF_ANY_YEAR if short_years else _DATE
+    composed = _composed(text)
+    # As it stands first: in Spanish "Mar" is a Tuesday, and in English a month.
+    for candidate in (composed, without_weekday(composed)):
+        match = pattern.fullmatch(candidate.removesuffix("."))
+        if match is not None and (written := _written(match, order)) is not None:
+            return written
+    return None
 
 
 def _composed(text: str) -> str:
@@ -147,13 +173,13 @@ def _written(match: re.Match[str], order: DateOrder) -> WrittenDate | None:
     number = int(month) if month.isdecimal() else month_number(month)
     if number is None:
         return None
-    day = _date(int(match[f"year_{place}"]), number, int(match[f"day_{place}"]))
+    day = _date(_year(match[f"year_{place}"]), number, int(match[f"day_{place}"]))
     return WrittenDate(day, frozenset(DATE_ORDERS))
 
 
 def _of_numbers(match: re.Match[str], order: DateOrder) -> WrittenDate:
     """03/04/2024, which has two readings, or 13/04/2024, which has one."""
-    first, second, year = (int(match[name]) for name in ("first", "second", "year"))
+    first, second, year = int(match["first"]), int(match["second"]), _year(match["year"])
     orders: set[DateOrder] = set()
     if second <= 12:
         orders.add("DMY")
@@ -162,6 +188,14 @@ def _of_numbers(match: re.Match[str], order: DateOrder) -> WrittenDate:
     day_first = "MDY" not in orders or (order == "DMY" and "DMY" in orders)
     day = _date(year, second, first) if day_first else _date(year, first, second)
     return WrittenDate(day, frozenset(orders))
+
+
+def _year(digits: str) -> int:
+    """Of two digits in the century that POSIX's strptime takes: from 1969 to 2068."""
+    year = int(digits.lstrip("'’"))
+    if len(digits.lstrip("'’")) == 4:
+        return year
+    return year + (1900 if year >= 69 else 2000)
 
 
 def _date(year: int, month: int, day: int) -> date | None:

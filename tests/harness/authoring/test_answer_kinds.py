@@ -132,6 +132,8 @@ def test_texts_that_hardly_recur_are_no_labels() -> None:
         ([f"2024-03-{day:02} 00:00:00" for day in range(1, 31)], "all dates: right however", "asked for, and"),
         ([f"{day}. März 2024" for day in range(1, 31)], "all dates: right however", "that is asked for, and"),
         ([f"{day} août 2024" for day in range(1, 31)], "all dates: right however", "that is asked for, and"),
+        ([f"Mon {day} Mar 24" for day in range(1, 31)], "all dates: right however", "that is asked for, and"),
+        ([f"{day:02}/03/24" for day in range(1, 31)], "all dates: right however", "written as DD/MM/YY"),
         ([f"{day} мая 2024 г." for day in range(1, 31)], "all dates: right however", "that is asked for, and"),
     ],
 )  # fmt: skip
@@ -211,6 +213,7 @@ def made(folder: Path, targets: Sequence[str]) -> Path:
             "About 5,6 kg (net, 2 items)",
         ),
         ([f"{1 + number % 28}.3.2024" for number in range(COUNT)], "date_match", "On March 12, 2024."),
+        ([f"{1 + number % 28}.3.24" for number in range(COUNT)], "date_match", "On March 12, 2024."),
     ],
 )
 def test_a_new_task_reads_answers_in_the_table_s_own_way(

@@ -171,7 +171,7 @@ def test_a_chat_file_for_each_split_is_taken_as_it_is_and_what_they_share_is_tol
             ["--from"],
             "1 of 2 rows cannot be read: line 2: no turn is",
         ),
-        ([booking(1)] * 9, ["--from"], "1 different inputs; a task needs at least three"),
+        ([booking(1)] * 9, ["--from"], "1 input for all rows; a task needs at least three"),
         ([booking(1)], ["--input", "messages", "--from-chat"], "leave --input out"),
         ([booking(1)], ["--template", "{x}", "--from-chat"], "leave --template out"),
         ([booking(1)] * 9, ["--test", "chats.jsonl", "--from"], "are both"),

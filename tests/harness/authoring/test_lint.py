@@ -58,14 +58,14 @@ def test_a_clean_task_has_no_fault() -> None:
 
 def test_repeated_samples_of_a_split_are_counted() -> None:
     assert faults(task_of([*rows(0, 3), *rows(1, 3)], rows(8, 12))) == [
-        "2 of 5 train samples (the first is '3') repeat an earlier one of their split; keep one of each"
+        "2 of 5 train samples (the first is '3') repeat an earlier one of the split; keep one of each"
     ]
 
 
 def test_one_prompt_with_two_targets_is_a_conflict() -> None:
     both = [{"text": "1", "answer": "2"}, {"text": "1", "answer": "3"}]
     assert faults(task_of(both, rows(8, 12))) == [
-        "1 prompts have different targets in different samples, the first in train sample '0' and train "
+        "1 prompt has different targets in different samples, the first in train sample '0' and train "
         "sample '1'; keep one target"
     ]
 
@@ -107,7 +107,7 @@ def test_the_same_question_with_other_choices_is_another_question() -> None:
 def test_test_samples_that_read_like_training_samples_are_counted() -> None:
     task = adding(data=lambda: Splits(rows(0, 6), rows(5, 7), rows(3, 10)))
     assert faults(task) == [
-        "1 of 2 dev samples (the first is '0') read like a training sample; their answers can be memorised",
+        "1 of 2 dev samples (the first is '0') reads like a training sample; their answers can be memorised",
         "3 of 7 test samples (the first is '0') read like a training sample; their answers can be memorised",
     ]
 
@@ -116,7 +116,9 @@ def test_a_measured_text_that_was_trained_on_is_counted() -> None:
     texts = PromptSet({"text": "<mask>"}, marker="")
     metric = {"metrics": ("byte_probability",), "primary_metric": "byte_probability"}
     task = task_of(rows(0, 6), rows(5, 9), prompts=texts, output="perplexity", **metric)
-    assert any(fault.startswith("1 of 4 test samples (the first is '0') read like") for fault in faults(task))
+    assert any(
+        fault.startswith("1 of 4 test samples (the first is '0') reads like") for fault in faults(task)
+    )
 
 
 def long_text(last: str) -> Row:
@@ -125,7 +127,7 @@ def long_text(last: str) -> Row:
 
 def test_test_samples_that_nearly_read_like_training_samples_are_counted() -> None:
     assert faults(task_of([long_text("first"), *rows(0, 3)], [*rows(8, 9), long_text("last")])) == [
-        "1 of 2 test samples (the first is '1') read nearly like a training sample; "
+        "1 of 2 test samples (the first is '1') reads nearly like a training sample; "
         "a result gives its score without such test samples too"
     ]
 
@@ -136,7 +138,7 @@ def test_a_single_near_duplicate_of_many_is_not_mentioned() -> None:
 
 def test_a_shown_field_of_white_space_is_counted() -> None:
     assert faults(task_of(rows(0, 3), [*rows(8, 9), {"text": " ", "answer": "99"}])) == [
-        "1 of 2 test samples (the first is '1') have only white space in the field 'text', which a template "
+        "1 of 2 test samples (the first is '1') has only white space in the field 'text', which a template "
         "shows; fill it or leave them out"
     ]
 
@@ -150,7 +152,7 @@ def test_an_empty_field_that_no_template_shows_is_no_fault() -> None:
 
 def test_a_target_of_white_space_is_counted() -> None:
     assert faults(task_of(rows(0, 3), [*rows(8, 9), {"text": "1", "answer": " "}]))[-1].startswith(
-        "1 of 2 test samples (the first is '1') have a target of only white space"
+        "1 of 2 test samples (the first is '1') has a target of only white space"
     )
 
 
@@ -158,7 +160,7 @@ def test_long_samples_are_counted_and_the_longest_is_told() -> None:
     long = {"text": "word " * 2 * MAX_WORDS, "answer": "1"}
     (fault,) = faults(task_of([*rows(0, 3), long], rows(8, 12)))
     assert fault.startswith(
-        f"1 of 4 train samples (the first is '3') have more than {MAX_WORDS} words with their prompt "
+        f"1 of 4 train samples (the first is '3') has more than {MAX_WORDS} words with the prompt "
         "(the longest of all splits has 1,404)"
     )
 
@@ -166,7 +168,7 @@ def test_long_samples_are_counted_and_the_longest_is_told() -> None:
 def test_targets_that_max_tokens_cuts_off_are_counted() -> None:
     long = {"text": "1", "answer": "one two three four"}
     assert faults(task_of(rows(2, 5), [long, *rows(8, 9)], max_tokens=3)) == [
-        "1 of 2 test samples (the first is '0') have targets of more words than max_tokens = 3; raise it"
+        "1 of 2 test samples (the first is '0') has targets of more words than max_tokens = 3; raise it"
     ]
 
 
@@ -281,7 +283,7 @@ def test_a_full_stop_after_the_slot_makes_such_choices_fair() -> None:
 def test_a_class_with_few_training_samples_is_named() -> None:
     targets = ["good"] * 19 + ["bad"] + ["good", "bad"] * 10
     assert faults(choosing(numbered(40), targets)) == [
-        "1 of 2 classes have under a fifth of an even share of the training samples, the first is 'bad' with "
+        "1 of 2 classes has under a fifth of an even share of the training samples, the first is 'bad' with "
         "1 of 20; a metric such as f1_macro shows how they fare"
     ]
 

@@ -47,6 +47,17 @@ def different(row: Row, index: int) -> Sample:
     return Sample(str(index), {"text": row["text"]}, f"{row['text']} is unlike any other")
 
 
+def test_no_sample_gets_its_own_target_as_that_of_another() -> None:
+    (sentence,) = [
+        text
+        for text in messages(
+            "note", to_sample=different, metrics=("exact_match",), primary_metric="exact_match"
+        )
+        if LEVELS_LEDE in text
+    ]
+    assert sentence.endswith("exact_match 1, 0, –, 0")
+
+
 def test_a_metric_that_takes_any_answer_is_warned_of() -> None:
     lenient = Metric(
         "lenient", "anything will do", lambda reply: float(bool(reply.answer.strip())), binary=True

@@ -80,8 +80,8 @@ def test_a_table_is_read_from_csv_tsv_and_jsonl_as_text(write: Write, name: str,
         ("t.tsv", 'q\ta\n1\t"2\t3\n', "row 1: more cells than the header"),
         ("t.csv", "q,a,q\n1,2,3\n", "2 columns are called 'q'"),
         ("t.csv", "q,a, q\n1,2,3\n", "2 columns are called 'q'"),
-        ("t.csv", "q;a\n1,5;2\n", "the header is one column, 'q;a': separated by ';'?"),
-        ("t.csv", "q\ta\n1\t2\n", r"the header is one column, 'q\ta': separated by a tab?"),
+        ("t.csv", "q;a\n1;2;3\n", "row 1: more cells than the header"),
+        ("t.csv", "q;a;q\n1;2;3\n", "2 columns are called 'q'"),
         ("t.tsv", "q,a\n1,2\n", "the header is one column, 'q,a': separated by ','?"),
         (
             "t.jsonl",
@@ -98,6 +98,20 @@ def test_a_table_that_cannot_be_read_is_named(write: Write, name: str, text: str
         read_table(path)
     assert str(path) in str(raised.value)
     assert says in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "cells"),
+    [
+        ("q;a\n1,5;2\n", {"q": "1,5", "a": "2"}),
+        ('"q";"a"\r\n"one; two";"1.234,50 €"\r\n', {"q": "one; two", "a": "1.234,50 €"}),
+        ("\ufeffq;a\n1;2\n", {"q": "1", "a": "2"}),
+        ("q\ta\n1,5\t2;3\n", {"q": "1,5", "a": "2;3"}),
+        ("q,a;b\n1,2;3\n", {"q": "1", "a;b": "2;3"}),
+    ],
+)
+def test_a_csv_file_of_semicolons_or_tabs_is_read(write: Write, text: str, cells: dict[str, str]) -> None:
+    assert read_table(write("t.csv", text)) == [cells]
 
 
 def test_a_folder_is_no_table(tmp_path: Path) -> None:

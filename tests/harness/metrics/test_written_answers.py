@@ -17,6 +17,7 @@ from harness.metrics import (
     evaluate,
     last_number,
 )
+from harness.metrics.dates import whole_date
 from harness.task.tool_calls import ToolCall, calls_text
 
 TURN = calls_text("", [ToolCall("hören", {"wer": "José"})])
@@ -124,6 +125,48 @@ def test_a_date_is_read_however_it_is_written(
 ) -> None:
     read = DateFormat(order).read(text)  # type: ignore[arg-type]
     assert read == (date(*day) if day else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("Mon 3 Mar 24", (2024, 3, 3)),
+        ("It is 3-Mar-'68.", (2068, 3, 3)),
+        ("March 3, 69", (1969, 3, 3)),
+        ("03/04/24", (2024, 4, 3)),
+        ("3. 4. 24", (2024, 4, 3)),
+        ("3 March 2024", (2024, 3, 3)),
+        ("on 3 March 2024 at 10:30", (2024, 3, 3)),
+        ("March 3 10:30", None),
+        ("24-03-15", None),  # which is the year?
+    ],
+)
+def test_a_year_of_two_digits_is_read_where_targets_have_such(
+    text: str, day: tuple[int, int, int] | None
+) -> None:
+    assert DateFormat("DMY", short_years=True).read(text) == (date(*day) if day else None)
+    if "20" not in text:
+        assert DateFormat("DMY").read(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Fri 15 Mar 24", "Friday, 15 March 2024", "FRI. 15-MAR-24", "Fr, 15.3.2024", "vendredi 15 mars 2024",
+        "mié 15 mar 24", "sexta-feira, 15 de março de 2024", "pt. 15 marca 2024", "пт, 15 марта 2024 г.",
+        "2024. március 15., péntek", "2024年3月15日(金)", "2024年3月15日 星期五", "2024년 3월 15일 금요일",
+        "3/15/2024 (Fri)", "15/03/24", "Mar 15, 2024",  # "Mar" is a Tuesday, too
+    ],
+)  # fmt: skip
+def test_a_cell_is_a_date_with_the_day_of_its_week(text: str) -> None:
+    written = whole_date(text, "DMY", short_years=True)
+    assert written is not None
+    assert written.day == date(2024, 3, 15)
+
+
+@pytest.mark.parametrize("text", ["Fri", "Fri 15", "Paris 15 March 2024", "version 1.2.30", "March 15 12:30"])
+def test_a_cell_with_other_words_is_no_date(text: str) -> None:
+    assert whole_date(text, "DMY", short_years=True) is None
 
 
 def test_a_date_is_right_as_a_day_and_partly_by_its_parts() -> None:
