@@ -2,7 +2,7 @@
 
 import warnings
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -48,10 +48,10 @@ class ResultsFolder:
     """Files that cannot be read, and why: a sentence each."""
 
 
-def read_folder(path: Path) -> ResultsFolder:
+def read_folder(path: Path, *, checked: Collection[str] = frozenset()) -> ResultsFolder:
     """Read everything below a results folder; a file that cannot be read is named in a warning and
-    skipped."""
-    runs, imported = read_runs(path), read_imported(path)
+    skipped. `checked`: as `read_runs` has it."""
+    runs, imported = read_runs(path, checked=checked), read_imported(path)
     skipped = (*runs.skipped, *imported.skipped)
     for sentence in skipped:
         # Whoever calls the function that reads, such as `publish`, is who is warned.

@@ -28,6 +28,7 @@ from leaderboards.pages.parts.navigation import Navigation, navigation
 from leaderboards.text import slug
 from leaderboards.write.address import check_address, sitemaps
 from leaderboards.write.cache import Cache
+from leaderboards.write.checked_records import checked_before, keep_checked
 from leaderboards.write.folders import claimed, replacing
 from leaderboards.write.former_pages import FormerPages
 from leaderboards.write.levels import IntervalLevels
@@ -117,7 +118,7 @@ def publish(
         claimed(out, results, marker=MARKER, purpose="site") as target,
         Workers(means.processes, means.tell) as workers,
     ):
-        contents = read_folder(results)
+        contents = _read(results, means)
         cache = _cache(contents, means)
         scores = ScoreReader(cache, workers, Stamps(results, contents.digests))
         levels = IntervalLevels(cache, results)
@@ -127,6 +128,7 @@ def publish(
             former = FormerPages.of(target, cache, folder)
             pages = _write_board(site, Place(folder, address=address), prices, former, scores)
             pages += _finish(folder, address, navigation(site))
+        keep_checked(cache, results, contents.digests.values())
         scores.keep(results)
         levels.keep()
         former.keep(cache)
@@ -157,7 +159,7 @@ def publish_boards(
         claimed(out, results, marker=MARKER, purpose="site") as target,
         Workers(means.processes, means.tell) as workers,
     ):
-        contents = read_folder(results)
+        contents = _read(results, means)
         cache = _cache(contents, means)
         scores = ScoreReader(cache, workers, Stamps(results, contents.digests))
         levels = IntervalLevels(cache, results)
@@ -176,6 +178,7 @@ def publish_boards(
                 "front.html", "index.html", FrontPage(tuple(views))
             )
             pages = 1 + _finish(folder, address)
+        keep_checked(cache, results, contents.digests.values())
         scores.keep(results)
         levels.keep()
         for former in formers:
@@ -183,6 +186,12 @@ def publish_boards(
     return PublishedBoards(
         out / "index.html", pages + sum(board_pages.pages for board_pages in published.values()), published
     )
+
+
+def _read(results: Path, means: Means) -> ResultsFolder:
+    """What lies in the results folder. How many runs there are, and whether a cache is used, shows only
+    then; a folder of few has left none."""
+    return read_folder(results, checked=checked_before(Cache(means.cache), results))
 
 
 def _cache(contents: ResultsFolder, means: Means) -> Cache:

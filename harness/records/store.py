@@ -6,7 +6,7 @@ import json
 import os
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,11 +87,13 @@ def read_record(path: Path, model: type[RecordT], *, inside: Path | None = None)
     `inside`: of a record that somebody else may have made, the folder that no link may lead out of.
     """
     with naming_what_is_read(path):
-        return _record(path, read_bounded(path, MOST_RECORD, inside=inside), model)
+        contents = read_bounded(path, MOST_RECORD, inside=inside)
+        check_keys(contents)
+        return _record(path, contents, model)
 
 
 def _record(path: Path | str, contents: bytes, model: type[RecordT]) -> RecordT:
-    check_keys(contents)
+    """A record whose keys were checked."""
     try:
         record = model.model_validate_json(contents)
     except ValidationError:
@@ -178,10 +180,14 @@ class RunRecords:
     """Of each file that cannot be read, and each folder that cannot be listed, which and why."""
 
 
-def read_runs(results: Path) -> RunRecords:
-    """Finished and failed runs, for one walk through the folder; warns of nothing."""
+def read_runs(results: Path, *, checked: Collection[str] = frozenset()) -> RunRecords:
+    """Finished and failed runs, for one walk through the folder; warns of nothing.
+
+    `checked`: the SHA-256 of each record in whose bytes no key was found twice before. That check takes as
+    long as reading does.
+    """
     found = find_files(results, RESULT, FAILURE)
-    finished, skipped_results = _read_all(results, RESULT, Result, found.folders[RESULT])
+    finished, skipped_results = _read_all(results, RESULT, Result, found.folders[RESULT], checked)
     failed, skipped_failures = _read_all(results, FAILURE, Failure, found.folders[FAILURE])
     return RunRecords(
         finished=[result for result, _ in finished],
@@ -202,7 +208,11 @@ def use_of_failed_starts(results: Path, run: Run) -> ResourceUse:
 
 
 def _read_all(
-    results: Path, name: str, model: type[RunRecordT], folders: Sequence[PathParts]
+    results: Path,
+    name: str,
+    model: type[RunRecordT],
+    folders: Sequence[PathParts],
+    checked: Collection[str] = frozenset(),
 ) -> tuple[list[tuple[RunRecordT, str]], list[str]]:
     """Records, each with a digest of the file it was read from; and a sentence for each file that was
     skipped."""
@@ -216,9 +226,12 @@ def _read_all(
             try:
                 with naming_what_is_read(path):
                     contents = read_bounded(path, MOST_RECORD, inside=results)
+                    digest = hashlib.sha256(contents).hexdigest()
+                    if digest not in checked:
+                        check_keys(contents)
                     record = _record(path, contents, model)
                     _check_place(path, folder, record, path_by_key)
-                records.append((record, hashlib.sha256(contents).hexdigest()))
+                records.append((record, digest))
             except UserError as error:
                 skipped.append(f"skipped: {error}")
     return records, skipped

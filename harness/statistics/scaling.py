@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import optimize
 
-from harness.statistics.intervals import CONFIDENCE
+from harness.statistics.intervals import t_quantile
 
 LINE_POINTS = 3
 """Points that accept-then-stop needs: k = 3 in the authors' code."""
@@ -142,7 +142,7 @@ class Law:
         if degrees and n_train <= REACH * self.points[-1].n_train:
             slope = _slopes(parameters, size)[0]
             deviation = math.sqrt(self.scatter**2 + max(0.0, float(slope @ self.covariance @ slope)))
-            half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, degrees)) * deviation
+            half = float(t_quantile(np.array(degrees))) * deviation
             high = _exponential(middle + half)
         return PredictedLoss(loss, None if high is None else math.exp(middle - half), high)
 

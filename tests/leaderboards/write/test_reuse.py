@@ -1,6 +1,7 @@
 """A large board: in several processes, and again from what has not changed, the pages are those of a fresh
 publish."""
 
+import hashlib
 import io
 import itertools
 import json
@@ -14,6 +15,7 @@ import pytest
 from synthetic import draw_scores, make_run, task_card, write_ensemble, write_result, write_sweep
 
 from harness.cli import main
+from harness.records import store
 from harness.records.predictions import PREDICTIONS
 from harness.records.result import RESULT, Result
 from harness.sweep.methods import Method
@@ -22,6 +24,7 @@ from leaderboards.download import data
 from leaderboards.rank.scores import Outcome, Reading
 from leaderboards.write import processes, rendering, score_reader
 from leaderboards.write.cache import Cache
+from leaderboards.write.checked_records import checked_before
 from leaderboards.write.former_pages import PAGES
 
 ARMS: dict[tuple[str, Method], float] = {
@@ -269,6 +272,57 @@ def test_only_the_lines_of_runs_that_changed_are_made_again(
     assert files(out) == files(fresh(results, out))
 
 
+@pytest.fixture
+def searched(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The records that are searched for keys that are given twice."""
+    contents = list[bytes]()
+    check_keys = store.check_keys
+
+    def noted(text: bytes) -> None:
+        contents.append(text)
+        check_keys(text)
+
+    monkeypatch.setattr(store, "check_keys", noted)
+    return contents
+
+
+def test_only_records_that_changed_are_searched_again_for_repeated_keys(
+    results: Path, tmp_path: Path, cache: Path, searched: list[bytes]
+) -> None:
+    out, path = tmp_path / "site", results / ONE_RUN / RESULT
+    publish(results, out, means=Means(cache=cache))
+    assert len(searched) == 27
+    changed_record(results, out)
+    searched.clear()
+    publish(results, out, means=Means(cache=cache))
+    assert searched == [path.read_bytes()]
+
+
+def test_a_record_that_repeats_a_key_is_named_again_and_again(
+    results: Path, tmp_path: Path, cache: Path
+) -> None:
+    out, path = tmp_path / "site", results / ONE_RUN / RESULT
+    publish(results, out, means=Means(cache=cache))
+    former = path.stat()
+    text = path.read_text(encoding="utf-8").replace('"collapsed": ""', '"lost": {}')
+    assert text.count('"lost"') == 2
+    path.write_text(text, encoding="utf-8")
+    os.utime(path, ns=(former.st_atime_ns, former.st_mtime_ns))  # seemingly as old as before
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="the key 'lost' is given twice"):
+            publish(results, out, means=Means(cache=cache))
+
+
+def test_only_records_that_are_there_stay_in_the_cache(results: Path, tmp_path: Path, cache: Path) -> None:
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in results.rglob(RESULT)]
+    publish(results, tmp_path / "site", means=Means(cache=cache))
+    assert checked_before(Cache(cache), results) == {*digests}
+    removed = hashlib.sha256((results / ONE_RUN / RESULT).read_bytes()).hexdigest()
+    removed_run(results, tmp_path)
+    publish(results, tmp_path / "site", means=Means(cache=cache))
+    assert checked_before(Cache(cache), results) == {*digests} - {removed}
+
+
 def test_a_member_that_changed_changes_the_page_of_its_ensemble(
     results: Path, tmp_path: Path, cache: Path, written: list[str]
 ) -> None:
@@ -320,7 +374,7 @@ def test_a_damaged_cache_counts_as_none(
     out = tmp_path / "site"
     publish(results, out, means=Means(cache=cache))
     before, kept = files(out), list((cache / "publish").iterdir())
-    assert sorted(path.suffix for path in kept) == [".levels", ".pages", ".scores"]
+    assert sorted(path.suffix for path in kept) == [".levels", ".pages", ".records", ".scores"]
     for path in kept:
         content = bytearray(path.read_bytes())
         content[-20] ^= 1
@@ -339,7 +393,14 @@ def test_a_cache_that_cannot_be_written_is_done_without(results: Path, tmp_path:
     assert (tmp_path / "file").read_text(encoding="utf-8") == "in the way"
 
 
-@pytest.mark.parametrize("kinds", list(itertools.permutations((".levels", ".pages", ".scores"), 2)))
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        *itertools.permutations((".levels", ".pages", ".scores"), 2),
+        (".scores", ".records"),
+        (".records", ".scores"),
+    ],
+)
 def test_a_cache_of_another_kind_counts_as_none(
     kinds: tuple[str, str], results: Path, tmp_path: Path, cache: Path
 ) -> None:
@@ -371,8 +432,8 @@ def test_the_cache_keeps_its_newest_files_only(
     for name in ("a", "b", "c"):
         publish(results, tmp_path / name, means=Means(cache=cache))
     kept = {path.suffix: path for path in (cache / "publish").iterdir()}
-    assert sorted(kept) == [".levels", ".pages", ".scores"]
-    assert len(list((cache / "publish").iterdir())) == 3  # more than two, for one publish needs them
+    assert sorted(kept) == [".levels", ".pages", ".records", ".scores"]
+    assert len(list((cache / "publish").iterdir())) == 4  # more than two, for one publish needs them
     assert Cache(cache).read(PAGES, tmp_path / "c") is not None
 
 
