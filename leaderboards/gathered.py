@@ -26,6 +26,7 @@ from leaderboards.money.prices import Prices, load_prices
 from leaderboards.rank.analyses import RowAnalysis, read_analyses
 from leaderboards.rank.baselines import Key
 from leaderboards.rank.discoveries import TaskGain, task_gains
+from leaderboards.rank.flags import Trouble, troubles
 from leaderboards.rank.scores import ReadAll, read_scores
 from leaderboards.rank.standings import LevelOf, side_by_side
 from leaderboards.rank.tables import Row, Table
@@ -96,6 +97,11 @@ class Site:
     def run_hrefs(self) -> dict[str, str]:
         """The page of every run, by its key."""
         return {result.key: run_href(result) for result in self.results}
+
+    @cached_property
+    def troubles(self) -> dict[str, list[Trouble]]:
+        """What went wrong with each finished run, by its key; of most runs nothing did."""
+        return {result.key: noticed for result in self.results if (noticed := troubles(result))}
 
     @cached_property
     def advice(self) -> Advice:

@@ -116,6 +116,8 @@ class PricedRuns:
 
         None of them is an ensemble: no sweep makes such ones, and a circle of them would have no end.
         """
+        if not result.run.members:  # as of nearly all
+            return []
         finished = [self.by_key[key] for key in result.run.members if key in self.by_key]
         return [member for member in finished if not member.run.members]
 

@@ -26,7 +26,7 @@ from leaderboards.pages.parts.grid import (
 )
 from leaderboards.pages.parts.heads import METHOD_TITLES, MOST_ROWS, candidate_head, rank_text, short_name
 from leaderboards.pages.parts.heat import HeatMap, heat_map
-from leaderboards.rank.flags import troubles
+from leaderboards.rank.flags import TroubleKind
 from leaderboards.rank.tables import Row
 from leaderboards.text import count_of, listed, setting_text, shortened
 
@@ -207,14 +207,14 @@ def _trouble(site: Site, method: Method) -> str:
     failed = sum(failure.run.candidate.method == method for failure in site.failures)
     counts = [
         (failed, "failed"),
-        (_with_trouble(runs, "collapsed"), "collapsed"),
-        (_with_trouble(runs, "diverged"), "diverged"),
-        (_with_trouble(runs, "cut"), "with cut answers"),
+        (_with_trouble(site, runs, "collapsed"), "collapsed"),
+        (_with_trouble(site, runs, "diverged"), "diverged"),
+        (_with_trouble(site, runs, "cut"), "with cut answers"),
         (sum(result.untrusted is not None for result in runs), "kept out as untrusted"),
     ]
     parts = [f"{number:,} {trouble}" for number, trouble in counts if number]
     return f"Of {count_of(len(runs) + failed, 'run')} {listed(parts)}." if parts else ""
 
 
-def _with_trouble(runs: Sequence[Result], trouble: str) -> int:
-    return sum(any(noticed.kind == trouble for noticed in troubles(result)) for result in runs)
+def _with_trouble(site: Site, runs: Sequence[Result], kind: TroubleKind) -> int:
+    return sum(any(trouble.kind == kind for trouble in site.troubles.get(run.key, ())) for run in runs)

@@ -12,7 +12,7 @@ from leaderboards.links import model_href
 from leaderboards.pages.parts.grid import Column, Grid, GridRow, Head, Item, remainder_line
 from leaderboards.pages.parts.heads import model_names
 from leaderboards.rank.baselines import Key, key_of
-from leaderboards.rank.flags import Trouble, TroubleKind, troubles
+from leaderboards.rank.flags import Trouble, TroubleKind
 from leaderboards.text import LONGEST_REASON, count_of, duration, listed, method_name, shortened
 
 MOST_CANDIDATES = 50
@@ -92,7 +92,7 @@ def _flagged(site: Site, kinds: Sequence[TroubleKind]) -> Iterator[ProblemRun]:
     for result in site.results:
         if result.run.task not in site.table.tasks:
             continue
-        for trouble in troubles(result):
+        for trouble in site.troubles.get(result.key, ()):
             if trouble.kind in kinds:
                 yield _of_result(site, result, _what(result, trouble), trouble.reason)
 

@@ -109,7 +109,7 @@ class Cell:
         """The length of the primary metric's range."""
         return 1 - _low(self.card)
 
-    @property
+    @cached_property
     def same_for_every_seed(self) -> bool:
         """Whether one run stands for every seed."""
         return all(result.run.same_for_every_seed for result in self.results)

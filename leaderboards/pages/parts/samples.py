@@ -179,7 +179,9 @@ ROWS_AT_ONCE = 10_000
 def _templates(table: pyarrow.Table) -> tuple[NDArray[np.int64], list[str]]:
     """The wording of each row as a number, and the names of these."""
     coded = table["template"].combine_chunks().dictionary_encode()
-    return coded.indices.fill_null(-1).to_numpy(), coded.dictionary.to_pylist()
+    if coded.indices.null_count:  # of a damaged file alone, for filling in imports pandas first
+        return coded.indices.fill_null(-1).to_numpy(), coded.dictionary.to_pylist()
+    return np.from_dlpack(coded.indices), coded.dictionary.to_pylist()
 
 
 def _rows(table: pyarrow.Table, places: NDArray[np.int64]) -> pyarrow.Table:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from harness.records.scores import MANY_CUT, TaskCard
-from harness.sweep.methods import METHODS
+from harness.sweep.methods import METHODS, Method
 from leaderboards.gathered import Site, is_whole
 from leaderboards.links import model_href, samples_href, why_href
 from leaderboards.pages.parts.cost_items import labels_item
@@ -281,9 +281,11 @@ def _method_grid(site: Site, name: str, rows: Sequence[Row]) -> Grid:
     methods = [method for method in METHODS if any(row.method == method for row in rows)]
     columns = tuple(Column(METHOD_TITLES[method]) for method in methods)
     lines = []
-    for model in sorted({row.name for row in rows}):
-        by_method = {row.method: row.cells[name] for row in rows if row.name == model}
-        items = tuple(_cell_item(by_method.get(method)) for method in methods)
+    cells_by_model: dict[str, dict[Method, Cell]] = {}
+    for row in rows:
+        cells_by_model.setdefault(row.name, {})[row.method] = row.cells[name]
+    for model in sorted(cells_by_model):
+        items = tuple(_cell_item(cells_by_model[model].get(method)) for method in methods)
         lines.append(GridRow(Head(model, size_text(site, model), href=model_href(model)), items))
     return Grid(f"Scores on {name} by model and method", Column("Model"), columns, tuple(lines))
 
