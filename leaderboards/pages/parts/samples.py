@@ -181,7 +181,7 @@ def _templates(table: pyarrow.Table) -> tuple[NDArray[np.int64], list[str]]:
     coded = table["template"].combine_chunks().dictionary_encode()
     if coded.indices.null_count:  # of a damaged file alone, for filling in imports pandas first
         return coded.indices.fill_null(-1).to_numpy(), coded.dictionary.to_pylist()
-    return np.from_dlpack(coded.indices), coded.dictionary.to_pylist()
+    return np.asarray(np.from_dlpack(coded.indices), dtype=np.int64), coded.dictionary.to_pylist()
 
 
 def _rows(table: pyarrow.Table, places: NDArray[np.int64]) -> pyarrow.Table:
