@@ -31,10 +31,10 @@ n_train = 32
 
 [defaults.training]
 max_steps = 12
-per_device_train_batch_size = 8
+per_device_train_batch_size = 4
 eval_steps = 6
 metric_for_best_model = "task_metric"
-eval_samples = 8
+eval_samples = 4
 
 [[candidates]]
 name = "qwen"
@@ -159,13 +159,13 @@ THREE = """
 name = "three-trainings"
 tasks = ["ticket_routing"]
 seeds = [0, 1, 2]
-n_train = 64
+n_train = 32
 
 [defaults.training]
 num_train_epochs = 4
-per_device_train_batch_size = 8
+per_device_train_batch_size = 4
 eval_steps = 0.25
-eval_samples = 8
+eval_samples = 4
 
 [[candidates]]
 name = "qwen"
