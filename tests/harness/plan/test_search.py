@@ -104,35 +104,45 @@ REPLAY = """
 import json, sys
 from harness.plan.samplers import make_sampler
 from test_search import MIXED
-plan = json.load(sys.stdin)
-sampler = make_sampler(MIXED, plan["sampler"], seed=3, maximize=True)
-for count, told in plan["rounds"]:
-    asked = sampler.ask(count)
-    for position, value, rung in told:
-        sampler.tell(asked[position], value, rung=rung)
-json.dump(asked, sys.stdout)
-"""
-"""Asks and tells in a process of its own, whose strings hash in another order."""
-
-
-@pytest.mark.parametrize("name", [name for name in SAMPLERS if name != "grid"])
-@pytest.mark.slow
-def test_a_search_that_is_replayed_in_another_process_goes_on_with_the_same_proposals(name: str) -> None:
+proposed = {}
+for name, rounds in json.load(sys.stdin).items():
     sampler = make_sampler(MIXED, name, seed=3, maximize=True)
-    rounds: list[tuple[int, list[tuple[int, float | None, int | None]]]] = []
+    for count, told in rounds:
+        proposed[name] = sampler.ask(count)
+        for position, value, rung in told:
+            sampler.tell(proposed[name][position], value, rung=rung)
+json.dump(proposed, sys.stdout)
+"""
+"""Asks and tells of several samplers in a process of its own, whose strings hash in another order."""
+
+Told = list[tuple[int, float | None, int | None]]
+"""What was told of settings: position, score, and the rung that it was dropped at."""
+
+
+def rounds_of(sampler: Sampler) -> list[tuple[int, Told]]:
+    """Search, and say how many settings were asked for and what was told of them, in another order. Of the last
+    round nothing is told yet."""
+    rounds: list[tuple[int, Told]] = []
     for count in (4, 4, 4, 2, 2):
         asked = sampler.ask(count)
-        told = [(position, value(settings), None) for position, settings in enumerate(asked)]
+        told: Told = [(position, value(settings), None) for position, settings in enumerate(asked)]
         told[0] = (0, None, None)
         told[1] = (1, told[1][1], 0)
         for position, score, rung in told:
             sampler.tell(asked[position], score, rung=rung)
         # Trials that run beside each other end in any order.
         rounds.append((count, told[::-1]))
-    rounds.append((2, []))
+    return [*rounds, (2, [])]
+
+
+@pytest.mark.slow
+def test_a_search_that_is_replayed_in_another_process_goes_on_with_the_same_proposals() -> None:
+    names = [name for name in SAMPLERS if name != "grid"]
+    samplers = {name: make_sampler(MIXED, name, seed=3, maximize=True) for name in names}
+    rounds = {name: rounds_of(sampler) for name, sampler in samplers.items()}
     finished = subprocess.run(
         [sys.executable, "-c", REPLAY],
-        input=json.dumps({"sampler": name, "rounds": rounds}),
+        input=json.dumps(rounds),
         env=os.environ
         | {
             "PYTHONHASHSEED": "17",
@@ -142,7 +152,8 @@ def test_a_search_that_is_replayed_in_another_process_goes_on_with_the_same_prop
         text=True,
         check=True,
     )
-    assert json.loads(finished.stdout) == json.loads(json.dumps(sampler.ask(2)))
+    proposed = {name: sampler.ask(2) for name, sampler in samplers.items()}
+    assert json.loads(finished.stdout) == json.loads(json.dumps(proposed))
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
