@@ -22,13 +22,17 @@ SECONDS_TO_ANSWER = 10.0
 SECONDS_TO_LOOK = 300.0
 """A node that is busy starts a process in this time."""
 
-SECONDS_BETWEEN_CHECKS = 5.0
+PATIENCE = "RAY_gcs_rpc_server_reconnect_timeout_s"
+"""Ray's own environment variable: without a head for so long, it ends this process without a word."""
 
-SECONDS_WITHOUT_HEAD = 30.0
-"""A head may be started again in this time. Ray itself ends this process without a word after 60."""
+SECONDS_OF_RAY = float(os.environ.get(PATIENCE, "60"))
 
+SECONDS_BETWEEN_CHECKS = SECONDS_OF_RAY / 12
 
-SECONDS_TO_END = 10.0
+SECONDS_WITHOUT_HEAD = SECONDS_OF_RAY / 2
+"""A head may be started again in this time."""
+
+SECONDS_TO_END = SECONDS_OF_RAY / 6
 """Whoever waits inside Ray for a head that is gone is waited for so long."""
 
 

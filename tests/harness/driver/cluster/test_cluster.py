@@ -301,7 +301,11 @@ def test_an_address_without_ray_is_refused(tmp_path: Path) -> None:
     assert "--address is that of a Ray cluster; add --executor ray" in errors
 
 
-def test_a_lost_head_is_one_sentence(cluster: RayCluster, shared: Path) -> None:
+def test_a_lost_head_is_one_sentence(
+    cluster: RayCluster, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before Ray ends the sweep's process without a word, which is told to do so after 30 seconds rather than 60."""
+    monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "30")
     place = shared / "headless"
     process = start_on(cluster, place, "--workers", "1", sweep=THREE)
     wait_until(lambda: bool(list(place.glob("work/*/prompts.jsonl"))), process)
