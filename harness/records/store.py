@@ -4,9 +4,10 @@ named."""
 import hashlib
 import json
 import os
+import sys
 import threading
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,6 +198,18 @@ def read_runs(results: Path, *, checked: Collection[str] = frozenset()) -> RunRe
     )
 
 
+def locale_fault(names: Iterable[str]) -> str | None:
+    """Why folders of such names lie elsewhere for this process than for others; None where they do not."""
+    encoding = sys.getfilesystemencoding()
+    strange = next((name for name in names if not name.isascii()), None)
+    if encoding == "utf-8" or strange is None:
+        return None
+    return (
+        f"the locale has the names of files in {encoding}, in which '{strange}' is another folder than "
+        "elsewhere: set PYTHONUTF8=1, or LC_ALL=C.UTF-8"
+    )
+
+
 def use_of_failed_starts(results: Path, run: Run) -> ResourceUse:
     """What earlier starts of a run took, which failed."""
     path = results / run.folder / FAILURE
@@ -240,6 +253,9 @@ def _read_all(
 def _check_place(path: str, folder: PathParts, record: Result | Failure, path_by_key: dict[str, str]) -> None:
     # A copy elsewhere would count twice, and a name that climbs out of the results would be followed.
     if folder != record.run.place:
+        fault = locale_fault(record.run.place)
+        if fault is not None:
+            raise UserError(f"{path}: {fault}")
         raise UserError(f"{path}: it belongs in {record.run.folder}; a copy or a moved result is not read")
     # Pages, digests and shared costs go by keys.
     if path_by_key.setdefault(record.key, path) != path:

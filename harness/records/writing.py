@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from harness.errors import UserError, naming_what_is_written
+from harness.records.store import locale_fault
 from harness.sweep.run import Run
 
 LOCK = ".lock"
@@ -88,11 +89,15 @@ def has_locks(folder: Path) -> bool:
 
 
 def check_names(results: Path, runs: Iterable[Run]) -> None:
-    """Raise `UserError` where a folder of a run would have a name that is too long for the file system."""
+    """Raise `UserError` where a folder of a run would have a name that is too long for the file system, or
+    another one than under other locales."""
     longest = os.pathconf(_nearest(results), "PC_NAME_MAX")
     names: set[str] = set()
     for run in runs:
         names.update(run.place)
+    fault = locale_fault(sorted(names))
+    if fault is not None:
+        raise UserError(fault)
     for name in sorted(names):
         length = len(os.fsencode(name))
         if length > longest:

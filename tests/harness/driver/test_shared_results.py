@@ -177,6 +177,15 @@ def test_a_name_that_the_file_system_does_not_take_is_told_with_its_length(tmp_p
         check_names(tmp_path, [run])
 
 
+def test_a_name_that_the_locale_writes_otherwise_is_told_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "iso8859-9")
+    check_names(tmp_path, [RUN])
+    with pytest.raises(UserError, match="in iso8859-9, in which 'café' is another folder than elsewhere"):
+        check_names(tmp_path, [make_run("café", "lora", task_card(), 0)])
+
+
 def test_a_disk_without_room_is_noticed_before_anything_is_trained(tmp_path: Path) -> None:
     code = (
         "import resource, sys; from pathlib import Path; from harness.errors import UserError\n"

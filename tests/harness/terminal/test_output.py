@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from commands import environment, gainboard
 from rich.table import Table
-from synthetic import make_run, task_card, write_failure
+from synthetic import make_run, task_card, write_failure, write_result
 
 from harness.terminal.console import HarmlessConsole
 from harness.terminal.output import PLAINLY, output_kept_apart, own_stderr, own_stdout, say, warn
@@ -97,6 +97,19 @@ def test_a_terminal_of_any_encoding_is_told_what_it_can_show(tmp_path: Path, enc
     assert b"Traceback" not in ended.stderr
     assert ended.stdout.startswith(b"+ task 'date_normalise'")
     assert ended.stdout.splitlines()[-1].startswith(b"-> ")
+
+
+def test_a_locale_that_has_names_of_files_in_another_encoding_is_told_what_to_set(tmp_path: Path) -> None:
+    write_result(tmp_path / "results", make_run("café", "lora", task_card(), 0), task_card(), [1.0, 0.0])
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [*INTERPRETER, "list", "runs"]
+    ended = subprocess.run(command, cwd=tmp_path, env=environment() | plain, capture_output=True)
+    assert ended.returncode == 1
+    assert b"the locale has the names of files in ascii" in ended.stderr
+    assert b"set PYTHONUTF8=1, or LC_ALL=C.UTF-8" in ended.stderr
+    there = environment() | plain | {"PYTHONUTF8": "1"}
+    ended = subprocess.run(command, cwd=tmp_path, env=there, capture_output=True, check=True)
+    assert "café" in ended.stdout.decode()
 
 
 def test_names_and_reasons_of_others_cannot_steer_the_terminal(tmp_path: Path) -> None:

@@ -59,7 +59,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def site(results: Path) -> Path:
-    return publish(results, results.parent / "site").index.parent
+    board = results.parent / "board.toml"
+    board.write_text(f'title = "{"w" * 90}"\n', encoding="utf-8")  # no page may be as wide
+    return publish(results, results.parent / "site", board=board).index.parent
 
 
 @pytest.fixture(scope="module")
