@@ -184,7 +184,7 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """The system's browser; without one, or without what drives it, the test is skipped."""
-    need("playwright.sync_api", reason="needs playwright")
+    need("playwright", reason="needs playwright")
     if not CHROMIUM.exists():
         pytest.skip(f"needs a browser at {CHROMIUM}")
     with chromium() as running:

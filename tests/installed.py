@@ -7,6 +7,6 @@ import pytest
 
 
 def need(library: str, *, reason: str = "") -> None:
-    """Skip the test without a library; called outside a test, skip all tests of the file."""
+    """Skip the test without a library, a top-level module; called outside a test, skip all tests of the file."""
     if find_spec(library) is None:
         pytest.skip(reason or f"needs {library}", allow_module_level=True)
