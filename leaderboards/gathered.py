@@ -163,8 +163,10 @@ class Site:
         return side_by_side(self._ranks_on, self.table.tasks)
 
     def _ranks_on(self, task: str) -> dict[Key, tuple[int, int]]:
-        keys = [row.key for row in self.table.rows if task in row.cells and is_whole(row, task)]
-        ranking = self.table.standings[task].ranking(keys, level_of=self.level_of)
+        rows = [row for row in self.table.rows if task in row.cells and is_whole(row, task)]
+        keys, seeds_known = [row.key for row in rows], [row.cells[task].seed_noise_known for row in rows]
+        standing = self.table.standings[task]
+        ranking = standing.ranking(keys, level_of=self.level_of, seeds_known=seeds_known)
         ends = zip(ranking.best.tolist(), ranking.worst.tolist(), strict=True)
         return dict(zip(keys, ends, strict=True))
 

@@ -131,8 +131,18 @@ def _row_grid(site: Site, entries: Sequence[Entry]) -> Grid:
         items = (
             Item(rank_text(row.ranks), sort=row.ranks[0] if row.ranks else None),
             score_item(row.score, unit=site.table.unit),
-            gain_item(row.over_few, p=row.significance.get("few_shot"), unit=site.table.unit),
-            gain_item(row.over_zero, p=row.significance.get("zero_shot"), unit=site.table.unit),
+            gain_item(
+                row.over_few,
+                p=row.significance.get("few_shot"),
+                seeds_known=row.seed_noise_known,
+                unit=site.table.unit,
+            ),
+            gain_item(
+                row.over_zero,
+                p=row.significance.get("zero_shot"),
+                seeds_known=row.seed_noise_known,
+                unit=site.table.unit,
+            ),
             headroom_item(row.headroom_closed),
             Item(str(row.seeds), sort=row.seeds),
         )

@@ -37,7 +37,10 @@ def task_gains(table: Table) -> dict[tuple[Key, str], TaskGain]:
             if row.tuned and task in row.cells and (claim := _claim(table, row, task))
         ]
         gains += [(row.key, task, gain, arm.method) for row, arm, gain in claims]
-        p += p_of_gains(table.standings[task], [(row.cells[task], arm.cells[task]) for row, arm, _ in claims])
+        pairs = [(row.cells[task], arm.cells[task]) for row, arm, _ in claims]
+        for (cell, arm_cell), value in zip(pairs, p_of_gains(table.standings[task], pairs), strict=True):
+            # A gain that another seed might not have is none that is known.
+            p.append(value if cell.seed_noise_known and arm_cell.seed_noise_known else 1.0)
     corrected = false_discovery(p).tolist()
     return {
         (key, task): TaskGain(gain, over, q)

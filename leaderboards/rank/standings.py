@@ -69,13 +69,25 @@ class Standing:
             return 1.0
         return float(self.comparison.p[self.places[key], self.places[other_key]])
 
-    def ranking(self, keys: Sequence[Key], *, level_of: LevelOf = joint_threshold) -> Ranking:
+    def ranking(
+        self,
+        keys: Sequence[Key],
+        *,
+        level_of: LevelOf = joint_threshold,
+        seeds_known: Sequence[bool] | None = None,
+    ) -> Ranking:
         """Rank intervals of `keys`, in the order given, that hold together in 95 % of all cases.
 
-        `level_of`: how the level of their errors is found.
+        `level_of`: how the level of their errors is found. `seeds_known`: of each, whether it is known how
+        far another seed would differ, by default of all; what is not known to hold with another seed orders
+        nothing.
         """
         chosen = self.among(keys)
-        return rank(chosen.p, np.nan_to_num(chosen.value), level_of(chosen.errors))
+        p = chosen.p
+        if seeds_known is not None and not all(seeds_known):
+            known = np.array(seeds_known)
+            p = np.where(known[:, None] & known, p, 1.0)
+        return rank(p, np.nan_to_num(chosen.value), level_of(chosen.errors))
 
 
 def stand(cells: Mapping[Key, Cell], *, seed: int = 0, random_wordings: bool = False) -> Standing:

@@ -192,7 +192,8 @@ def _placed(table: Table) -> list[Row]:
     """The rows with their gains, and the complete ones with their places."""
     rows = [_with_gains(table, row) for row in table.rows]
     ranked = [row for row in rows if row.score]
-    ranking = table.overall.ranking([row.key for row in ranked])
+    seeds_known = [row.seed_noise_known for row in ranked]
+    ranking = table.overall.ranking([row.key for row in ranked], seeds_known=seeds_known)
     measures = robustness(table.standings, [row.key for row in ranked])
     significance = _significance(table, ranked)
     placed = [

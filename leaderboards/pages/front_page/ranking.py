@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from harness.statistics import Estimate
+from harness.sweep.methods import Method
 from leaderboards.board import ColumnName
 from leaderboards.chart.bar import cost_bar
 from leaderboards.decide.cards import ONE_CENT
@@ -266,11 +268,15 @@ def _score_item(site: Site, entry: Entry, *, floor: float) -> Item:
 
 
 def _over_few_shot_item(entry: Entry, *, unit: Unit) -> Item:
-    return gain_item(entry.row.over_few, p=entry.row.significance.get("few_shot"), unit=unit)
+    return _gain_item(entry.row, "few_shot", entry.row.over_few, unit)
 
 
 def _over_zero_shot_item(entry: Entry, *, unit: Unit) -> Item:
-    return gain_item(entry.row.over_zero, p=entry.row.significance.get("zero_shot"), unit=unit)
+    return _gain_item(entry.row, "zero_shot", entry.row.over_zero, unit)
+
+
+def _gain_item(row: Row, over: Method, gain: Estimate | None, unit: Unit) -> Item:
+    return gain_item(gain, p=row.significance.get(over), seeds_known=row.seed_noise_known, unit=unit)
 
 
 def _win_rate_item(entry: Entry) -> Item:

@@ -261,12 +261,14 @@ def sign_tone(number: float, *, clear: bool) -> Tone:
     return "good" if number > 0 else "bad"
 
 
-def gain_item(estimate: Estimate | None, *, p: float | None = None, unit: Unit = POINTS) -> Item:
-    """A gain with its interval; muted where the interval holds zero, or `p`, its corrected p-value, is not
-    below 5 %."""
+def gain_item(
+    estimate: Estimate | None, *, p: float | None = None, seeds_known: bool = True, unit: Unit = POINTS
+) -> Item:
+    """A gain with its interval; muted where the interval holds zero, `p`, its corrected p-value, is not below
+    5 %, or it is not known how far another seed would differ."""
     if estimate is None:
         return Item()
-    clear = estimate.clear and (p is None or p < SIGNIFICANT)
+    clear = estimate.clear and (p is None or p < SIGNIFICANT) and seeds_known
     tone = sign_tone(estimate.low, clear=clear)
     title = "" if p is None else f"p {'' if p < 0.001 else '= '}{p_value(p)}"
     return Item(

@@ -313,6 +313,8 @@ def test_neither_page_advises_a_fine_tune_of_one_seed(results: Path, tmp_path: P
     assert "how far another seed would differ is unknown. By scores no tuning is advised." in cost
     site = site_of(results)
     assert [figures.worth for figures in site.decision.figures] == [None, None]
+    assert [row.ranks for row in site.table.ranked] == [(1, 2), (1, 2)], "one seed orders nothing"
+    assert not any(gain.discovery for gain in site.gains.values())
     outlook = site.advice.outlook
     assert outlook.seed_share is None and outlook.purchases[0].thing == "seeds"
     first = Text(published.index).text
