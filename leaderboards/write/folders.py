@@ -2,6 +2,7 @@
 it was."""
 
 import ctypes
+import errno
 import glob
 import os
 import secrets
@@ -93,6 +94,10 @@ def replacing(folder: Path) -> Iterator[Path]:
         elif not _exchanged(new, folder):
             folder.rename(_beside(folder, "old"))
             new.rename(folder)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):  # of a write, which names no file
+            raise OSError(error.errno, f"cannot be written: {error.strerror}", os.fspath(folder)) from None
+        raise
     finally:  # wherever Ctrl-C struck
         _settle(folder)
 

@@ -1,6 +1,7 @@
 """A folder is replaced as a whole, by one process at a time, and a killed one leaves nothing that the next
 cannot mend."""
 
+import errno
 import os
 import shutil
 import signal
@@ -262,3 +263,15 @@ def test_a_folder_is_left_out_of_a_message_where_it_begins_a_path(
     folder: str, message: str, told: str
 ) -> None:
     assert without_folder(message, Path(folder)) == told
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is full")
+def test_a_disk_that_gets_full_is_named_and_the_former_folder_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "former").touch()
+    with pytest.raises(OSError, match="cannot be written: No space left") as raised, replacing(folder) as new:
+        (new / "page").touch()
+        Path("/dev/full").write_text("x", encoding="utf-8")
+    assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(folder))
+    assert [path.name for path in tmp_path.rglob("*")] == ["site", "former"]
