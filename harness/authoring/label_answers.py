@@ -19,8 +19,9 @@ MAX_CHOICES = MAX_FREQUENT_STRATA
 FEW_CHOICES = MAX_STRATA
 """More labels than this must recur more often, and be no dates, codes or amounts."""
 
-MAX_NUMBER_CHOICES = 10
-"""More different numbers than this are results to be worked out, not ratings to be chosen."""
+MAX_NUMBER_CHOICES = 11
+"""More different numbers than this are results to be worked out, not ratings to be chosen: those go from 0 to
+10 at most."""
 
 ROWS_PER_CHOICE = 3
 """Rows per label, on average, from which on few targets are labels: those recur, answers do not."""

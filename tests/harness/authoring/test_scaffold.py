@@ -296,6 +296,8 @@ SENTENCE = "the answer to this one is {}"
         ([f"label {'abc'[index % 3]}" for index in range(40)], "choice", ("accuracy", "f1_macro")),
         ([str(1 + index % 5) for index in range(40)], "choice", ("accuracy", "quadratic_kappa", "label_mae", "f1_macro")),
         ([str(2 * (index % 5)) for index in range(40)], "choice", ("accuracy", "f1_macro")),
+        ([str(index % 11) for index in range(88)], "choice", ("accuracy", "quadratic_kappa", "label_mae", "f1_macro")),
+        ([str(index % 12) for index in range(96)], "generate", ("numeric_match", "exact_match")),
         ([f"{index / 7:.2f}" for index in range(60)], "generate", NUMBERS),
         ([f"label {index % 45:02}" for index in range(900)], "choice", ("accuracy", "f1_macro")),
         (["yes", "no", "perhaps", "later", "never"] * 19 + ["nevr"], "choice", ("accuracy", "f1_macro")),
@@ -316,7 +318,7 @@ SENTENCE = "the answer to this one is {}"
         ([f"{index},5" for index in range(40)], "generate", NUMBERS),
     ],
     ids=[
-        "labels", "ratings", "labels that are even numbers", "scores",
+        "labels", "ratings", "labels that are even numbers", "ratings from 0 to 10", "twelve numbers", "scores",
         "forty-five labels", "a misspelt label", "counts", "numbers", "short texts",
         "labels of few rows", "sixty labels", "sixty labels of few rows", "dates", "codes",
         "texts that recur", "a label that is not repeated", "sentences", "another script",
