@@ -1,6 +1,7 @@
 """Render conversations with a tokenizer's chat template, within bounds and on the same day always."""
 
 import datetime
+import random
 import resource
 import signal
 import threading
@@ -34,6 +35,8 @@ class ChatTemplate:
         self._tokenizer, self._arguments = tokenizer, arguments
         self.told_date = False
         """Whether it has asked for the date, which is `TODAY`."""
+        self.has_drawn = False
+        """Whether it has drawn something by chance: the same every time."""
 
     def render(
         self,
@@ -47,7 +50,7 @@ class ChatTemplate:
         with that, and there is no other generation prompt. Raises `UserError` where the template fails,
         refuses the turns, or takes more than its bounds."""
         try:
-            with _bounds():
+            with _bounds(), self._same_draws():
                 text: str = self._tokenizer.apply_chat_template(
                     messages,
                     tokenize=False,
@@ -64,6 +67,19 @@ class ChatTemplate:
             place = f" in line {line}" if isinstance(line, int) else ""
             raise _fault(f"raises {one_line(error)[:300]}{place}") from None
         return text
+
+    @contextmanager
+    def _same_draws(self) -> Iterator[None]:
+        """Jinja's `random` and `lipsum` draw from Python's generator: it begins anew for each conversation,
+        and is put back."""
+        before = random.getstate()
+        random.seed(0)
+        begun = random.getstate()
+        try:
+            yield
+        finally:
+            self.has_drawn = self.has_drawn or random.getstate() != begun
+            random.setstate(before)
 
     def _strftime_now(self, form: str) -> str:
         self.told_date = True

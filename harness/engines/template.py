@@ -131,6 +131,9 @@ class TemplateFacts:
     asks_for_date: bool = False
     """Whether it writes today's date, for which it is told `TODAY`."""
 
+    draws: bool = False
+    """Whether it writes something that it draws by chance."""
+
 
 def template_facts(tokenizer: Any, arguments: Mapping[str, Any] = NO_ARGUMENTS) -> TemplateFacts:
     """The facts of a tokenizer that has a chat template. `arguments`: those that it is given."""
@@ -147,6 +150,7 @@ def template_facts(tokenizer: Any, arguments: Mapping[str, Any] = NO_ARGUMENTS) 
         system=_fate_of_system_line(with_system),
         arguments=tuple(sorted(_names_read(template_source(tokenizer)) - _ALWAYS)),
         asks_for_date=template.told_date,
+        draws=template.has_drawn,
     )
 
 

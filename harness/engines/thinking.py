@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import UserError
-from harness.sweep.thoughts import begins_thought, ends_thought
-
-SWITCHES = ("enable_thinking", "thinking")
-"""Arguments by which templates are told, as `false`, that nothing shall be thought."""
+from harness.sweep.thoughts import SWITCHES, begins_thought, ends_thought
 
 Messages = Sequence[Mapping[str, Any]]
 Render = Callable[[Messages, Mapping[str, Any]], str]

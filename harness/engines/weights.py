@@ -51,7 +51,12 @@ def check_base(base: str, revision: str | None) -> int:
     Raises `UserError` when they are not exactly those of its architecture.
     """
     model, info = AutoModelForCausalLM.from_pretrained(
-        base, revision=revision, use_safetensors=True, output_loading_info=True, device_map="meta"
+        base,
+        revision=revision,
+        use_safetensors=True,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # `check_loaded` names them
+        device_map="meta",
     )
     check_loaded(base, type(model).__name__, info)
     return sum(tensor.numel() for tensor in model.parameters())
@@ -85,7 +90,12 @@ def put_adapter(model: Any, adapter: Path, *, trainable: bool = False) -> Any:
 
 def _load(model: str, revision: str | None, dtype: torch.dtype) -> Any:
     loaded, info = AutoModelForCausalLM.from_pretrained(
-        model, revision=revision, dtype=dtype, use_safetensors=True, output_loading_info=True
+        model,
+        revision=revision,
+        dtype=dtype,
+        use_safetensors=True,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # `check_loaded` names them
     )
     # transformers does not count what it may leave out, as the output layer of tied embeddings.
     check_loaded(model, type(loaded).__name__, info)

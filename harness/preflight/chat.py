@@ -11,6 +11,9 @@ from harness.preflight.job import ModelJob, Remark
 QUESTION = "gainboardquestion"
 """A word that no template writes by itself."""
 
+_MARK = re.compile(r"<\|?[\w:]*(?:think|thought|reason)\w*\|?>|\[(?:THINK|REASON)\w*\]", re.ASCII)
+"""What begins a thought, in the ways in which models have it."""
+
 
 def chat_remarks(job: ModelJob, tokenizer: Any, config: Any) -> Iterator[Remark]:
     """Of a tokenizer whose chat template is used. `config`: of the model, by transformers."""
@@ -37,6 +40,28 @@ def chat_remarks(job: ModelJob, tokenizer: Any, config: Any) -> Iterator[Remark]
             sentence=f"the chat template asks for today's date, and is told {TODAY.date()} in every run, so "
             "that prompts do not change at midnight",
         )
+    if facts.draws:
+        yield Remark(
+            severity="note",
+            fact="chance",
+            sentence="the chat template draws words by chance: in every prompt and run it draws the same",
+        )
+    yield from _other_marks(job, tokenizer)
+
+
+def _other_marks(job: ModelJob, tokenizer: Any) -> Iterator[Remark]:
+    """Thoughts that would be taken for answers: the template has marks for them that nobody looks for."""
+    source = template_source(tokenizer)
+    mark = _MARK.search(source)
+    if mark is None or not job.thought_marks or any(known in source for known in job.thought_marks):
+        return
+    yield Remark(
+        severity="warn",
+        fact="thought_marks",
+        sentence=f"the chat template writes {mark[0]!r}, and thoughts are looked for between "
+        f"{' and '.join(map(repr, job.thought_marks))}: others are judged as answers; name the "
+        "template's own in thought_marks, or set it to [] if they are no thoughts",
+    )
 
 
 def _arguments(job: ModelJob, tokenizer: Any, facts: TemplateFacts) -> Iterator[Remark]:

@@ -2,9 +2,11 @@
 out."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from harness.engines.encode import Encoded, PromptEncoder
+from harness.errors import UserError
 from harness.preflight.job import Remark
 from harness.sweep.thoughts import THOUGHT_MARKS
 from harness.task import Rendered
@@ -23,9 +25,33 @@ def conversation_remarks(
     """Of a task's prompts, rendered as `prompts`."""
     if not encoder.chat:
         return
+    if _leaves_out_question(rendered, encoder):
+        yield Remark(
+            severity="refuse",
+            fact="question",
+            task=task,
+            sentence="the chat template leaves out the last turn of a conversation, which is the question: "
+            "models would be asked the same, whatever the sample; correct the template, or set chat = false "
+            "for this candidate",
+        )
+        return
     if any(map(_has_tools, rendered)):
         yield from _tools(task, rendered, encoder)
     yield from _left_out(task, rendered, prompts)
+
+
+def _leaves_out_question(rendered: Sequence[Rendered], encoder: PromptEncoder) -> bool:
+    """Whether two questions make one prompt, whatever stands before them."""
+    prompt = next((prompt for prompt in rendered if prompt.messages and not prompt.is_begun), None)
+    if prompt is None:
+        return False
+    *before, last = prompt.messages
+    questions = [[*before, {**last, "content": words}] for words in ("gainboardquestion", "another")]
+    try:
+        put = encoder.prompts([replace(prompt, messages=messages) for messages in questions])
+    except UserError:  # of words that are no task's nothing is refused
+        return False
+    return put[0].text == put[1].text
 
 
 def _has_tools(prompt: Rendered) -> bool:
@@ -69,22 +95,22 @@ def _tools(task: str, rendered: Sequence[Rendered], encoder: PromptEncoder) -> I
 def _left_out(task: str, rendered: Sequence[Rendered], prompts: Sequence[Encoded]) -> Iterator[Remark]:
     """Turns whose words are not in the prompt."""
     missing: list[tuple[int, str]] = []
-    conversations = [
-        (prompt, put) for prompt, put in zip(rendered, prompts, strict=True) if len(prompt.messages) > 1
-    ]
+    conversations = [(prompt, put) for prompt, put in zip(rendered, prompts, strict=True) if prompt.messages]
     for place, (prompt, put) in enumerate(conversations):
-        for turn in prompt.messages[1:]:  # of the system line the template's facts tell
+        for turn in prompt.messages:
+            if turn["role"] == "system":  # of it the template's facts tell
+                continue
             words = _without_thought(str(turn["content"] or "")).strip()
             if words and words not in put.text and not _is_of_tools(turn):
                 missing.append((place, str(turn["role"])))
-                break
     if missing:
+        places = {place for place, _ in missing}
         roles = " and ".join(sorted({role for _, role in missing}))
         yield Remark(
             severity="warn",
             fact="turns",
             task=task,
-            sentence=f"in {len(missing)} of {len(conversations)} conversations looked at, the chat template "
+            sentence=f"in {len(places)} of {len(conversations)} conversations looked at, the chat template "
             f"leaves out or changes a turn of the {roles}: models are asked without it; correct the "
             "template, or set chat = false for this candidate",
         )

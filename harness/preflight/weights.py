@@ -17,6 +17,9 @@ _LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks|block)\.(\d+)\.")
 _EMBEDDINGS = re.compile(r"(?:^|\.)(?:embed_tokens|embed_in|wte|word_embeddings)\.weight$")
 """Tensors by the names that causal language models of transformers give them."""
 
+_WIDTHS = ("embedding_size", "word_embed_proj_dim", "quantization_config")
+"""Settings with which embeddings may have another width than the layers."""
+
 
 def weights_remarks(folder: Path, config: Any) -> Iterator[Remark]:
     """What a folder's weights lack of the model that its configuration describes. `config`: of its text."""
@@ -43,8 +46,16 @@ def _layers(shapes: Mapping[str, list[int]], expected: object) -> Iterator[Remar
 
 def _embeddings(shapes: Mapping[str, list[int]], config: Any) -> Iterator[Remark]:
     rows = getattr(config, "vocab_size", None)
+    has_own_width = any(hasattr(config, name) for name in _WIDTHS)
+    width = None if has_own_width else getattr(config, "hidden_size", None)
     for name, shape in shapes.items():
-        if _EMBEDDINGS.search(name) and isinstance(rows, int) and shape[0] != rows:
+        if not _EMBEDDINGS.search(name):
+            continue
+        if isinstance(width, int) and shape[1:] != [width]:
+            wide = "×".join(map(str, shape))
+            yield _refusal(f"its weights have embeddings of {wide} ({name}), and its hidden_size is {width}")
+            return
+        if isinstance(rows, int) and shape[0] != rows:
             yield _refusal(
                 f"its weights have embeddings of {shape[0]:,} tokens ({name}), "
                 f"and its configuration says {rows:,}"

@@ -19,6 +19,7 @@ from harness.sweep.settings import (
     SearchSettings,
     Seed,
 )
+from harness.sweep.thoughts import SWITCHES
 from harness.task import Demonstrations
 from harness.toml import Frozen, load_toml
 
@@ -43,6 +44,16 @@ class CandidateSpec(Layers, Prompting):
             raise ValueError(
                 f"candidate '{self.name}': chat = false renders no chat template, and chat_template_kwargs "
                 "are arguments of one; leave one of the two out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _thinks_or_not(self) -> "CandidateSpec":
+        switched_on = [name for name in SWITCHES if self.chat_template_kwargs.get(name) is True]
+        if switched_on and self.max_thought_tokens == 0:
+            raise ValueError(
+                f"candidate '{self.name}': {switched_on[0]} = true lets the model think, and "
+                "max_thought_tokens = 0 has it answer at once; leave one of the two out"
             )
         return self
 

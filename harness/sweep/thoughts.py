@@ -10,6 +10,9 @@ from dataclasses import dataclass
 THOUGHT_MARKS = ("<think>", "</think>")
 """What begins and ends a thought, unless a candidate says otherwise."""
 
+SWITCHES = ("enable_thinking", "thinking")
+"""Arguments by which chat templates are told, as `false`, that nothing shall be thought."""
+
 MAX_THOUGHT_TOKENS = 1024
 """Tokens that a thought may take, besides those of the answer, where a candidate does not say."""
 

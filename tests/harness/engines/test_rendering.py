@@ -1,6 +1,7 @@
 """Conversations are rendered within bounds, and what a template does is found out by rendering."""
 
 import datetime
+import random
 import re
 import time
 from typing import Any
@@ -193,6 +194,15 @@ def test_an_argument_that_is_given_is_used() -> None:
     template = ChatTemplate(chatting("{{ reasoning_effort }}"), {"reasoning_effort": "high"})
     assert template.render(QUESTION) == "high"
     assert not template.told_date
+
+
+@pytest.mark.parametrize("drawn", ["range(90000) | random", "lipsum()"])
+def test_what_a_template_draws_by_chance_is_the_same_every_time_and_told(drawn: str) -> None:
+    tokenizer = chatting("{{ " + drawn + " }}" + TEMPLATE)
+    state = random.getstate()
+    assert len({ChatTemplate(tokenizer).render(QUESTION) for _ in range(5)}) == 1
+    assert random.getstate() == state
+    assert template_facts(tokenizer).draws and not template_facts(chatting(TEMPLATE)).draws
 
 
 def test_the_date_is_the_same_on_every_day_and_is_told() -> None:

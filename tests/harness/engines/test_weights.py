@@ -65,6 +65,17 @@ def test_a_full_model_with_other_layers_is_refused(base: Path, tmp_path: Path) -
         load(base, other)
 
 
+def test_a_model_whose_tensors_have_other_shapes_than_it_says_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path) / "config.json"
+    path.write_text(path.read_text().replace('"intermediate_size": 32', '"intermediate_size": 48'))
+    with pytest.raises(
+        UserError, match=r"have another shape for 6 tensors .*the first is model.layers.0.mlp"
+    ):
+        load(tmp_path, None)
+    with pytest.raises(UserError, match=r"have another shape for 6 tensors"):
+        check_base(str(tmp_path), None)
+
+
 def test_a_model_that_lacks_a_tensor_is_refused(base: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 

@@ -73,6 +73,19 @@ def test_turns_that_a_template_leaves_out_are_told_but_not_earlier_thoughts() ->
     )
 
 
+@pytest.mark.parametrize("turns", ["in []", "in messages[:1]", "in messages[:-1]"])
+def test_a_template_that_leaves_out_the_question_is_refused(turns: str) -> None:
+    sample = Sample("1", {"text": "Which colour?"}, "red", messages=TURNS)
+    (remark,) = remarks(TEMPLATE.replace("in messages", turns, 1), sample)
+    assert (remark.severity, remark.fact) == ("refuse", "question")
+
+
+def test_a_question_that_a_template_changes_is_told() -> None:
+    sample = Sample("1", {"text": "Which colour?"}, "red")
+    (remark,) = remarks(TEMPLATE.replace("['content']", "['content'] | upper"), sample)
+    assert (remark.severity, remark.fact) == ("warn", "turns") and "a turn of the user" in remark.sentence
+
+
 @pytest.mark.parametrize("place", [3, 777])
 def test_a_conversation_of_another_order_is_looked_at_wherever_it_stands(place: int) -> None:
     samples = [Sample(str(number), {"text": "a"}, "b", messages=TURNS) for number in range(800)]

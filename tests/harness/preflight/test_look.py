@@ -122,6 +122,17 @@ def test_a_template_that_lets_a_model_think_is_told_with_what_that_takes(
     assert remarks(process, folder, asked("red", output="choice")) == []
 
 
+def test_marks_of_thoughts_that_nobody_looks_for_are_told(process: Worker, folder: Path) -> None:
+    template = (folder / TEMPLATE).read_text()
+    for mark in ("[THINK]", "<seed:think>", "<|thinking|>", "<reasoning>"):
+        (folder / TEMPLATE).write_text(template.replace("<|assistant|>", f"<|assistant|>{mark}"))
+        (remark,) = remarks(process, folder, asked("red"))
+        assert (remark.severity, remark.fact) == ("warn", "thought_marks") and repr(mark) in remark.sentence
+        assert remarks(process, folder, asked("red"), thought_marks=()) == []
+        own = {"thought_marks": (mark, "</>"), "max_thought_tokens": 8}
+        assert remarks(process, folder, asked("red"), **own) == []
+
+
 @pytest.mark.parametrize(
     ("damage", "severity", "fact", "says"),
     [

@@ -41,6 +41,17 @@ def test_embeddings_of_another_vocabulary_are_a_fault(tmp_path: Path, name: str)
     )
 
 
+def test_embeddings_of_another_width_are_a_fault_unless_the_configuration_has_one_for_them(
+    tmp_path: Path,
+) -> None:
+    names = ["model.embed_tokens.weight", *LAYERS]
+    assert sentences(tmp_path, names, hidden_size=2) == []
+    for hidden_size in (0, -2, 8):
+        (sentence,) = sentences(tmp_path, names, hidden_size=hidden_size)
+        assert f"embeddings of 4×2 ({names[0]}), and its hidden_size is {hidden_size};" in sentence
+    assert sentences(tmp_path, names, hidden_size=8, word_embed_proj_dim=2) == []
+
+
 def test_what_a_configuration_does_not_say_is_not_asked(tmp_path: Path) -> None:
     assert sentences(tmp_path, LAYERS[:2], num_hidden_layers=None, vocab_size=None) == []
 

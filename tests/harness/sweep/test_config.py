@@ -42,6 +42,10 @@ FAULTS = {
         "'candidates.0': candidate 'toy': chat = false renders no chat template, and chat_template_kwargs "
         "are arguments of one; leave one of the two out"
     ),
+    "thinks_and_answers_at_once.toml": (
+        "'candidates.0': candidate 'toy': enable_thinking = true lets the model think, and max_thought_tokens = 0 "
+        "has it answer at once; leave one of the two out"
+    ),
     "renderer_s_own_argument.toml": (
         "'candidates.0.chat_template_kwargs': 'add_generation_prompt' is set when a prompt is rendered and "
         "cannot be given; leave it out, and name only arguments that the chat template reads, such as "
