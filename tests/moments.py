@@ -23,23 +23,19 @@ from harness.workers import begin
 from harness.workers.worker import PYTHON
 
 MOMENT, REACHED = "GAINBOARD_TEST_MOMENT", "GAINBOARD_TEST_REACHED"
-"""Environment variables: the name of a moment and its number, such as `step 3`; the file that says so."""
+"""Environment variables: the name of a moment and its number, such as `checkpoint 2`; the file that says so."""
 
 DRIVER = "driver"
 """The file beside it with the process id of the sweep's driver."""
 
 MOMENTS = {
-    "step": ("harness.training.trainer", "Trainer.training_step"),
     "mid-checkpoint": ("transformers", "Trainer._save_optimizer_and_scheduler"),
-    "weights saved": ("harness.training.modelcard", "model_card"),
     "engine start": ("harness.engines.transformers", "TransformersEngine.__init__"),
     "mid-answers": ("harness.engines.scoring", "_RunAtWork.count"),
     "answers kept": ("harness.engines.cache", "AnswerCache._write"),
-    "scoring": ("harness.score.finish", "score_predictions"),
-    "result write": ("harness.score.finish", "provenance"),
 }
-"""Moment → the function before whose nth call the process stops. A checkpoint has weights and no state of the
-optimiser by then, weights lie in a folder of another name, a result has its predictions."""
+"""Moment → the function before whose nth call a worker stops. A checkpoint has weights and no state of the
+optimiser by then."""
 
 WRITES = {
     "training samples": ("os.rename", r"/trained/\w+/train\.jsonl"),
@@ -76,9 +72,6 @@ PUBLISHING = {
     "lock of a site": ("os.remove", r"/\.site\.lock"),
 }
 """The same of `publish`, which keeps something for the next then, however small the board is."""
-
-WORKERS = {"step", "mid-checkpoint", "weights saved", "engine start", "mid-answers", "answers kept"}
-"""Moments of workers among `MOMENTS`; the others are the driver's."""
 
 
 def stopping_at(moment: str, folder: Path) -> dict[str, str]:
@@ -166,12 +159,12 @@ def _stopping(function: Callable[..., Any], number: int) -> Callable[..., Any]:
 def main() -> None:
     """Be `gainboard`, or with `-P …/begin.py DRIVER MODULE …` a worker."""
     if sys.argv[1:3] == ["-P", begin.__file__]:
-        plant(WORKERS)
+        plant(set(MOMENTS))
         del sys.argv[:2]
         begin.main()
     else:
         _say_who(Path(os.environ[REACHED]).with_name(DRIVER))
-        plant(set(MOMENTS) - WORKERS)
+        plant(set())
         from harness.cli import main as gainboard
 
         if os.environ[MOMENT].rpartition(" ")[0] in PUBLISHING:
@@ -184,4 +177,4 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 else:
-    plant(WORKERS)
+    plant(set(MOMENTS))

@@ -14,7 +14,7 @@ from typing import Any
 import pandas
 import pytest
 from installed import need
-from moments import driver_of, stopped_at, stopping_at
+from moments import MOMENTS, WRITES, driver_of, stopped_at, stopping_at
 
 from harness.records.result import Result
 from harness.records.store import read_record
@@ -201,6 +201,10 @@ def test_the_same_sweep_gives_the_same_predictions_and_metrics(
     assert start(tmp_path).wait(timeout=600) == 0, (tmp_path / "log").read_text()[-3000:]
     assert outcome(tmp_path) == undisturbed
     assert spent_on_trials(tmp_path) == spent_on_trials(quiet_place)
+
+
+def test_every_moment_has_its_kill() -> None:
+    assert {moment.rpartition(" ")[0] for moment in KILLS[1:]} == MOMENTS.keys() | WRITES.keys()
 
 
 def damage(place: Path) -> list[Path]:
