@@ -540,6 +540,16 @@ def test_without_javascript_every_sample_is_there(browser: Any, site: Path) -> N
     page.context.close()
 
 
+def test_a_count_of_any_size_stands_in_one_line(page: Any, site: Path) -> None:
+    page.goto(address(site, "samples/one-1.html"))
+    counts = page.locator("#tally strong")
+    before = counts.first.bounding_box()["height"]
+    counts.first.evaluate("count => { count.textContent = '102,954'; }")
+    assert counts.first.bounding_box()["height"] == before
+    places = {each.bounding_box()["x"] for each in page.locator("#tally .cells").all()}
+    assert len(places) == 1, "the marks of all kinds begin below each other"
+
+
 def test_hostile_texts_are_read_as_text(page: Any, site: Path) -> None:
     page.goto(address(site, "samples/evil-1.html"))
     text = page.locator("article.sample").first.text_content()
