@@ -15,6 +15,7 @@ from pathlib import Path
 from harness.errors import UserError
 from harness.foreign import MOST_RECORD, json_object, naming_what_is_read, read_bounded
 from harness.records.analysis import ANALYSED_SAMPLES, AnalysisRecord, BoundaryRecord, MapRecord
+from harness.records.attention import AttentionRecord
 from harness.records.binding import digest_of
 from harness.records.store import read_record, write_record
 
@@ -81,6 +82,8 @@ def _contradictions(record: AnalysisRecord) -> Iterator[str]:
             yield f"{confusion.arm} mixes up a label that there is not"
     if record.boundary is not None:
         yield from _in_boundary(record.boundary)
+    if record.attention is not None:
+        yield from _in_attention(record.attention)
 
 
 def _named_arms(record: AnalysisRecord) -> Iterator[str]:
@@ -123,3 +126,9 @@ def _in_map(plane: MapRecord) -> Iterator[str]:
         yield f"a mark on the map of {plane.arm} has a label that there is not"
     if not all(0 <= region.label <= last for region in plane.regions):
         yield f"a region on the map of {plane.arm} has a label that there is not"
+
+
+def _in_attention(attention: AttentionRecord) -> Iterator[str]:
+    for look in attention.arms:
+        if any(segment.by_layer and len(segment.by_layer) != look.layers for segment in look.segments):
+            yield f"the attention of {look.arm} is of other layers than it counts"

@@ -78,6 +78,7 @@ def test_no_changed_analysis_of_an_older_version_ends_publishing(analyses: Analy
         (("boundary", "margins", 0, "classes"), []),
         (("confusion", 0, "labels"), []),
         (("arms", 0, "seeds"), []),
+        (("attention", "arms", 1, "layers"), 0),
     ],
 )
 def test_what_contradicts_itself_in_an_older_analysis_ends_nothing(
