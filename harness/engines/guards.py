@@ -75,20 +75,28 @@ class Canaries:
         return [answered.answer[0] for answered in answers]
 
     def _matches(self, reference: Reference, arm: int, answers: Sequence[Completion]) -> GuardRecord:
-        worst = 0.0
+        worst, makes_numbers = 0.0, True
         for prompt, answer in zip(self._prompts, answers, strict=True):
             of_tokens, highest = reference.logprobs(arm, prompt, answer.token_ids)
+            makes_numbers = makes_numbers and not any(map(math.isnan, of_tokens))
             assert answer.logprobs is not None, "they were asked for"
             for engines, transformers, best in zip(answer.logprobs, of_tokens, highest, strict=True):
                 # Greedy writing takes the likeliest token: what transformers finds likelier is a difference,
                 # too.
                 worst = _worse(worst, abs(engines - transformers), best - transformers)
         passed = worst <= self.bound
-        reason = "" if passed else (
-            f"the engine's log-probabilities differ from transformers' by up to {worst:.3g} with the same "
-            "weights "
-            f"(allowed: {self.bound:g}): it answered with other weights, or with cached keys of others"
-        )  # fmt: skip
+        reason = ""
+        if not makes_numbers:
+            reason = (
+                "transformers makes no numbers (NaN) of these weights, which must hold some that are none: "
+                "the training diverged, or the file is damaged"
+            )
+        elif not passed:
+            reason = (
+                f"the engine's log-probabilities differ from transformers' by up to {worst:.3g} with the "
+                f"same weights (allowed: {self.bound:g}): it answered with other weights, or with cached "
+                "keys of others"
+            )
         return GuardRecord(
             name="matches_transformers", passed=passed, value=_finite(worst), bound=self.bound, reason=reason
         )

@@ -4,7 +4,7 @@ in."""
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
@@ -46,9 +46,15 @@ def save_merged(base: str, revision: str | None, adapter: Path, folder: Path, *,
 
 
 def check_base(base: str, revision: str | None) -> int:
-    """The parameters of a whole model, whose weights are looked at and not loaded.
+    """The parameters of a whole model, whose weights are looked at and not loaded. Raises `UserError` like
+    `load_without_numbers`."""
+    return sum(tensor.numel() for tensor in load_without_numbers(base, revision).parameters())
 
-    Raises `UserError` when they are not exactly those of its architecture.
+
+def load_without_numbers(base: str, revision: str | None) -> PreTrainedModel:
+    """A whole model whose layers have their names and shapes, and no numbers in them.
+
+    Raises `UserError` when its weights are not exactly those of its architecture.
     """
     model, info = AutoModelForCausalLM.from_pretrained(
         base,
@@ -59,7 +65,7 @@ def check_base(base: str, revision: str | None) -> int:
         device_map="meta",
     )
     check_loaded(base, type(model).__name__, info)
-    return sum(tensor.numel() for tensor in model.parameters())
+    return cast("PreTrainedModel", model)
 
 
 def is_adapter(weights: Path) -> bool:

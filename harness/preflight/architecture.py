@@ -8,12 +8,15 @@ configuration do not tell.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
+from huggingface_hub import try_to_load_from_cache
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from harness.engines.gguf import save_without_weights
 from harness.engines.targets import check_target_modules
+from harness.engines.weights import load_without_numbers
 from harness.errors import UserError, one_line
 from harness.preflight.job import GgufJob, LayersJob, ModelReport, Remark
 from harness.workers.memory import bound_memory
@@ -26,8 +29,8 @@ def examine(message: Message, report: Report) -> Message:
         report({"at": "reading its configuration and tokenizer"})
         remarks = tuple(_gguf_remarks(GgufJob.model_validate(message)))
     else:
-        report({"at": "looking for target_modules among its layers"})
-        remarks = tuple(_target_remarks(LayersJob.model_validate(message)))
+        report({"at": "looking at its layers"})
+        remarks = tuple(_layer_remarks(LayersJob.model_validate(message)))
     return ModelReport(remarks=remarks).model_dump(mode="json")
 
 
@@ -44,22 +47,61 @@ def _gguf_remarks(job: GgufJob) -> Iterator[Remark]:
         yield Remark(severity="warn", fact="conversion", sentence=sentence)
 
 
-def _target_remarks(job: LayersJob) -> Iterator[Remark]:
+def _layer_remarks(job: LayersJob) -> Iterator[Remark]:
+    has_weights, config = job.is_here and job.is_foreign, None
     try:
         config = AutoConfig.from_pretrained(
             job.model, revision=job.revision, local_files_only=job.is_here, trust_remote_code=False
         )
-        with torch.device("meta"):  # layers with their names and shapes, and no numbers in them
-            model = AutoModelForCausalLM.from_config(config)
-    except Exception as error:  # whatever the libraries think of what the configuration says
-        sentence = f"its layers could not be looked at for target_modules: {one_line(error)[:300]}"
-        yield Remark(severity="warn", fact="target_modules", sentence=sentence)
+        if has_weights:
+            bound_memory(_bytes_of_weights(job))
+            model = load_without_numbers(job.model, job.revision)
+        else:
+            with torch.device("meta"):  # layers with their names and shapes, and no numbers in them
+                model = AutoModelForCausalLM.from_config(config)
+    except UserError as error:
+        yield _unfit(str(error), "weights", config)
         return
-    for target_modules in job.target_modules:
+    except MemoryError:  # of the bound, which files that are mapped count for
+        yield Remark(severity="warn", fact="layers", sentence="its layers took too much memory to look at")
+        return
+    except ImportError as error:
+        yield Remark(severity="refuse" if has_weights else "warn", fact="layers", sentence=_unbuilt(error))
+        return
+    except Exception as error:  # whatever the libraries think of what the configuration says
+        if has_weights:
+            yield _unfit(_unbuilt(error), "layers", config)
+        else:
+            yield Remark(severity="warn", fact="layers", sentence=_unbuilt(error))
+        return
+    for probe in job.targets:
         try:
-            check_target_modules(model, target_modules)
+            check_target_modules(model, probe.target_modules)
         except UserError as error:
-            yield Remark(severity="refuse", fact="target_modules", sentence=str(error))
+            yield Remark(
+                severity="refuse", fact="target_modules", sentence=str(error), candidates=probe.candidates
+            )
+
+
+def _unbuilt(error: Exception) -> str:
+    why = one_line(error)[:300]
+    return f"it cannot be loaded: {why}; correct its config.json, or install what that asks for"
+
+
+def _unfit(sentence: str, fact: str, config: Any) -> Remark:
+    """What a worker would say of the same files; of quantised ones, whose shapes only their device knows, it
+    is not sure."""
+    is_quantised = getattr(config, "quantization_config", None) is not None
+    return Remark(severity="warn" if is_quantised else "refuse", fact=fact, sentence=sentence)
+
+
+def _bytes_of_weights(job: LayersJob) -> int:
+    """Files of weights are mapped into memory whole, though next to nothing of them is read."""
+    folder = Path(job.model)
+    if not folder.is_dir():
+        configuration = try_to_load_from_cache(job.model, "config.json", revision=job.revision)
+        folder = Path(configuration).parent if isinstance(configuration, str) else folder
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
 
 
 def _start() -> Handler:

@@ -93,18 +93,19 @@ def _remarks(job: ModelJob, of_tokenizers: "_Examiner", of_layers: "_Examiner") 
         remarks = of_tokenizers.remarks(job)
         yield from remarks
         # What is refused for a task's sake says nothing of the model.
-        if job.target_modules and not any(
-            remark.severity == "refuse" and not remark.task for remark in remarks
-        ):
+        is_refused = any(remark.severity == "refuse" and not remark.task for remark in remarks)
+        has_foreign_weights = job.is_foreign and job.is_here
+        if (job.targets or has_foreign_weights) and not is_refused:
             yield from of_layers.remarks(job.layers)
 
 
 def _findings(job: ModelJob, remarks: Iterable[Remark]) -> Iterator[PreflightFinding]:
-    """Remarks on a model, of each candidate that uses it."""
+    """Remarks on a model, of each candidate that uses it and is concerned."""
     distinct = dict.fromkeys(remarks)
     for candidate in job.candidates:
         for remark in distinct:
-            yield PreflightFinding(candidate=candidate, **remark.model_dump())
+            if candidate in (remark.candidates or job.candidates):
+                yield PreflightFinding(candidate=candidate, **remark.model_dump(exclude={"candidates"}))
 
 
 class _Allowance:

@@ -44,6 +44,14 @@ class TrainingProbe(Frozen):
     rows: Rows
 
 
+class TargetProbe(Frozen):
+    """Layers that a sweep names, to put adapters beside."""
+
+    target_modules: TargetModules
+    candidates: tuple[str, ...]
+    """Those that name them."""
+
+
 class ModelJob(Prompting):
     """A model as one or several candidates use and prompt it."""
 
@@ -60,19 +68,25 @@ class ModelJob(Prompting):
     is_here: bool
     """Whether it lies on this machine; otherwise the hub is asked for it."""
 
+    is_foreign: bool = False
+    """Whether others saved its weights, which are then held against its architecture."""
+
     downloads: bool
     """Whether its configuration and tokenizer may be fetched from there."""
 
     prompts: tuple[PromptProbe, ...]
     trainings: tuple[TrainingProbe, ...]
-    target_modules: tuple[TargetModules, ...] = ()
-    """What adapters of it are put beside, where a sweep names layers."""
+    targets: tuple[TargetProbe, ...] = ()
 
     @property
     def layers(self) -> "LayersJob":
         """The part of it that takes the model's layers."""
         return LayersJob(
-            model=self.model, revision=self.revision, is_here=self.is_here, target_modules=self.target_modules
+            model=self.model,
+            revision=self.revision,
+            is_here=self.is_here,
+            is_foreign=self.is_foreign,
+            targets=self.targets,
         )
 
 
@@ -90,7 +104,8 @@ class LayersJob(Frozen):
     model: str
     revision: str | None
     is_here: bool
-    target_modules: tuple[TargetModules, ...]
+    is_foreign: bool
+    targets: tuple[TargetProbe, ...]
 
 
 MOST_CHARACTERS = 800
@@ -110,6 +125,8 @@ class Remark(Frozen):
     fact: str
     sentence: Annotated[str, AfterValidator(_readable)]
     task: str = ""
+    candidates: tuple[str, ...] = ()
+    """Those that it concerns, where these are not all that use the model."""
 
 
 class ModelReport(Frozen):

@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from harness.data.dataset import training_subset
 from harness.data.loaded import LoadedTask
-from harness.preflight.job import ModelJob, PromptProbe, Rows, TargetModules, TrainingProbe
+from harness.preflight.job import ModelJob, PromptProbe, Rows, TargetModules, TargetProbe, TrainingProbe
 from harness.sweep.converted import location
 from harness.sweep.methods import METHOD_TABLE, TUNERS
-from harness.sweep.models import gguf_file, is_on_this_machine
+from harness.sweep.models import gguf_file, is_on_this_machine, model_kind
 from harness.sweep.recipe import Portion, is_all_linear
 from harness.sweep.run import Run
 from harness.sweep.space import Range
@@ -58,10 +58,11 @@ class Probes:
             is_converted=place is not None,
             revision=candidate.revision,
             is_here=is_on_this_machine(candidate.model, candidate.revision),
+            is_foreign=model_kind(candidate.model) in ("folder", "hub"),
             downloads=self._downloads,
             prompts=_each_once(self._prompt_probe(run) for run in runs),
             trainings=_each_once(self._training_probes(runs)),
-            target_modules=tuple(dict.fromkeys(_target_modules(runs))),
+            targets=tuple(_targets(runs)),
             **candidate.prompting,
         )
 
@@ -132,15 +133,18 @@ class Probes:
         return self._trainings[key]
 
 
-def _target_modules(runs: Iterable[Run]) -> Iterator[TargetModules]:
+def _targets(runs: Iterable[Run]) -> Iterator[TargetProbe]:
     """The layers that the trainings of adapters name, those that a search tries among them."""
+    candidates: dict[TargetModules, list[str]] = {}
     for run in runs:
         trainings = [stage.training for stage in run.stages if not TUNERS[stage.tuner].all_weights]
         named = [training.target_modules for training in trainings]
         values = run.search.space.get("target_modules", ()) if run.search and trainings else ()
         for target_modules in (*named, *(() if isinstance(values, Range) else values)):
             if isinstance(target_modules, str | tuple) and not is_all_linear(target_modules):
-                yield target_modules
+                candidates.setdefault(target_modules, []).append(run.candidate.name)
+    for target_modules, names in candidates.items():
+        yield TargetProbe(target_modules=target_modules, candidates=tuple(dict.fromkeys(names)))
 
 
 def telling_samples(samples: Sequence[Sample]) -> list[Sample]:

@@ -404,7 +404,8 @@ def _connect(address: str | None) -> None:
             _reach(address)
         with _handler_of_sigterm_kept():
             ray.init(
-                address=address,
+                # Without one Ray would join whatever cluster runs on this machine.
+                address=address or "local",
                 include_dashboard=None if address else False,
                 log_to_driver=False,
                 logging_level="error",
@@ -414,6 +415,10 @@ def _connect(address: str | None) -> None:
             raise UserError(
                 f"the Ray cluster at {address} has another version of Ray or Python than this machine "
                 f"({one_line_of(error)}): install the same on both"
+            ) from None
+        if address is None:
+            raise UserError(
+                f"no Ray cluster could be started on this machine: {one_line_of(error)}"
             ) from None
         raise UserError(
             f"no Ray cluster answers at {address} ({one_line_of(error)}); `ray status` shows whether one "

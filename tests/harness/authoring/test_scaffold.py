@@ -106,7 +106,7 @@ def test_a_table_for_each_split_is_taken_as_it_is_and_what_they_share_is_told(
     assert (len(splits.train), len(splits.dev), len(splits.test)) == (30, 4, 7)
     assert new.remarks == (
         "30 train, 4 dev, 7 test rows",
-        "1 of 7 test rows (the first is row 1) ask what a training row asks, so their answers can be memorised; remove "
+        "1 of 7 test rows (the first is row 1) asks what a training row asks, so their answers can be memorised; remove "
         "them from one of the two tables",
     )
     assert {path.name for path in new.folder.iterdir()} >= {"train.csv", "dev.csv", "test.csv"}

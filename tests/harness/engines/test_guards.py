@@ -85,6 +85,13 @@ def test_words_that_are_less_likely_there_than_transformers_says_fail(said: list
     assert math.isfinite(guard.value)
 
 
+def test_weights_that_hold_no_numbers_are_told_from_wrong_ones() -> None:
+    found, reference = canaries(BASE, words(-1.0, math.nan, -1.0))
+    reference.logprobs = lambda arm, prompt, tokens: ([math.nan] * len(tokens), [math.nan] * len(tokens))
+    guard, _ = found.check(reference, 0, tuned=True)
+    assert not guard.passed and "makes no numbers (NaN) of these weights" in guard.reason
+
+
 def test_a_word_that_transformers_would_not_choose_fails() -> None:
     found, _ = canaries(BASE, best=-0.4)
     assert not found.of_base[0].passed

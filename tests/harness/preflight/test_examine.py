@@ -130,6 +130,71 @@ def test_layers_that_no_adapter_can_go_beside_are_refused_before_anything_is_don
     assert not Path("results").exists()
 
 
+def test_what_one_candidate_names_is_not_said_of_another(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every candidate of a model was told all faults of all of them."""
+    need("peft", reason="needs the train extra")
+    write_sweep("gainboard/toy-llama", methods='["lora"]')
+    right, wrong = (
+        '[candidates.lora]\ntarget_modules = ["q_proj"]\n',
+        '[candidates.lora]\ntarget_modules = ["w_proj"]\n',
+    )
+    table = Path("sweep.toml").read_text().partition("[[candidates]]")[2].replace('"toy-llama"', '"other"')
+    Path("sweep.toml").write_text(f"{Path('sweep.toml').read_text()}{right}[[candidates]]{table}{wrong}")
+    assert call("check", "sweep.toml") == 2
+    said = capsys.readouterr().out
+    assert said.count("target_modules") == 1 and "candidate 'other' target_modules: 'w_proj'" in said
+
+
+def change_config(folder: str, **changed: Any) -> None:
+    path = Path(folder) / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+
+
+def rename_tensor(folder: str) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = Path(folder) / "model.safetensors"
+    tensors = load_file(path)
+    tensors["model.layers.0.self_attn.query.weight"] = tensors.pop("model.layers.0.self_attn.q_proj.weight")
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (rename_tensor, "lack 1 tensors of their architecture"),
+        (lambda folder: change_config(folder, intermediate_size=7), "have another shape for "),
+        (
+            lambda folder: change_config(folder, rope_parameters={"rope_type": "zork", "rope_theta": 1e4}),
+            "it cannot be loaded: KeyError: 'zork'; correct its config.json",
+        ),
+        (
+            lambda folder: change_config(
+                folder, quantization_config={"quant_method": "bitsandbytes", "load_in_4bit": True}
+            ),
+            "it cannot be loaded: ImportError: ",
+        ),
+        (
+            lambda folder: change_config(folder, model_type="gpt2", architectures=["GPT2LMHeadModel"]),
+            "tensors of their architecture (GPT2LMHeadModel)",
+        ),
+    ],
+    ids=["a renamed tensor", "another width", "no such positions", "a library is missing", "another model"],
+)
+def test_a_folder_that_no_worker_could_load_is_refused_before_the_sweep(
+    damage: Any, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each of its runs failed, one after the other, in the words of the library."""
+    copy_toy("odd")
+    damage("odd")
+    write_sweep("./odd")
+    assert call("check", "sweep.toml") == 2
+    said = capsys.readouterr().out
+    assert "✗ sweep.toml, candidate 'odd' " in said and sentence in said
+    assert call("run", "sweep.toml", "--engine", "transformers") == 2
+    assert not Path("results").exists()
+
+
 def test_layers_are_looked_at_only_where_a_sweep_names_some(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
