@@ -32,7 +32,7 @@ from harness.sweep.methods import Method
 
 MODELS, TASKS, SEEDS, SAMPLES = 155, 31, 3, 100
 METHODS: tuple[Method, ...] = ("zero_shot", "lora")
-MOST_REFERENCES, MOST_REFERENCES_AGAIN, MOST_BYTES = 200.0, 34.0, 2.5 * 2**30
+MOST_REFERENCES, MOST_REFERENCES_AGAIN, MOST_BYTES = 200.0, 25.0, 2.5 * 2**30
 INDEX_BYTES, PAGE_BYTES = 150 * 2**10, 300 * 2**10
 
 
