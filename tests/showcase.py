@@ -411,8 +411,9 @@ def chromium() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         # Without a GPU, drawing by way of an emulated one costs a fifth more.
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-gpu-rasterization", "--disable-software-rasterizer"]
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=flags)
+        drawing = ["--disable-gpu", "--disable-gpu-rasterization", "--disable-software-rasterizer"]
+        arguments = ["--no-sandbox", *drawing]
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
         yield browser
         browser.close()
 
