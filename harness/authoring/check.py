@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.authoring.demonstrations import demonstration_fault
+from harness.authoring.error_power import error_power
 from harness.authoring.examples import EXAMPLES, check_examples
 from harness.authoring.finding import Finding, Level
 from harness.authoring.lint import lint, lint_levels
@@ -141,7 +142,8 @@ def _power(inspection: "_Inspection", place: str, *, seeds: int | None) -> list[
         return []
     power = power_on(task, dataset.test, seeds=seeds)
     if power is None:
-        return []
+        sentence = error_power(task, dataset, seeds=seeds)
+        return [Finding("warning" if seeds == 1 else "ok", place, sentence)] if sentence else []
     level: Level = "warning" if power.is_coarse else "ok"
     return [Finding(level, place, f"{power.sentence} {power.assumptions}")]
 

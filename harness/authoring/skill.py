@@ -78,15 +78,15 @@ def metric_levels(task: Task, dataset: Dataset) -> list[MetricLevels]:
     others = _of_others(target_answers, generator) if len(samples) > 1 else None
     levels = []
     for metric in metrics_of(task):
-        constant = _constant(metric, dataset.originals)
+        constant = best_constant(metric, dataset.originals)
         levels.append(
             MetricLevels(
                 metric,
                 len(samples),
-                _value(task, metric, samples, target_answers),
-                None if others is None else _value(task, metric, samples, others),
-                None if constant is None else _value(task, metric, samples, [constant] * len(samples)),
-                _value(task, metric, samples, [""] * len(samples)) if task.output == "generate" else None,
+                value_of(task, metric, samples, target_answers),
+                None if others is None else value_of(task, metric, samples, others),
+                None if constant is None else value_of(task, metric, samples, [constant] * len(samples)),
+                value_of(task, metric, samples, [""] * len(samples)) if task.output == "generate" else None,
             )
         )
     return levels
@@ -101,7 +101,8 @@ def _of_others(answers: Sequence[str], generator: random.Random) -> list[str]:
     return others
 
 
-def _constant(metric: Metric, train: Sequence[Sample]) -> str | None:
+def best_constant(metric: Metric, train: Sequence[Sample]) -> str | None:
+    """The answer that scores best when it is always given; None where there is none."""
     try:
         with plugin_code("metric"):
             return constant_answer(metric, train)
@@ -109,8 +110,9 @@ def _constant(metric: Metric, train: Sequence[Sample]) -> str | None:
         return None
 
 
-def _value(task: Task, metric: Metric, samples: Sequence[Sample], answers: Sequence[str]) -> float | None:
-    """None where some sample does not offer its answer, or the metric needs what such answers have not."""
+def value_of(task: Task, metric: Metric, samples: Sequence[Sample], answers: Sequence[str]) -> float | None:
+    """The metric over samples with these answers;
+    None where some sample does not offer its answer, or the metric needs what such answers have not."""
     pairs = list(zip(samples, answers, strict=True))
     if any(sample.choices and answer not in ("", *sample.choices) for sample, answer in pairs):
         return None
