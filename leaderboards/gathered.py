@@ -119,6 +119,8 @@ class Site:
         if figures is None or figures.costs is None or figures.net is None or figures.worth is None:
             return None
         chosen = self.decision.chosen
+        if chosen is not None and not self.choices.cases[chosen].shown:
+            chosen = self._untuned_within_budget  # nothing is advised that is not shown to gain
         best = None if chosen is None else self.choices.cases[chosen]
         best_net = None if chosen is None else self.decision.figures[chosen].net
         return Payoff(
@@ -130,6 +132,13 @@ class Site:
             worth=figures.worth,
             affordable=figures.costs.total <= self.scenario.budget_usd,
         )
+
+    @property
+    def _untuned_within_budget(self) -> int | None:
+        """The arm without tuning that is worth most, by its place, if it is within the budget."""
+        reference = self.decision.reference
+        costs = None if reference is None else self.decision.figures[reference].costs
+        return reference if costs and costs.total <= self.scenario.budget_usd else None
 
     @cached_property
     def verdict(self) -> Verdict:

@@ -344,6 +344,21 @@ def test_a_budget_that_excludes_the_best_fine_tune_heads_with_the_one_it_allows(
     assert cost.startswith("Tune small · full fine-tune: worth $")
 
 
+def test_an_unproven_fine_tune_is_not_advised_because_the_proven_one_costs_too_much(
+    results: Path, tmp_path: Path
+) -> None:
+    write_arm(results, "few_shot", [0.70, 0.70, 0.70])
+    write_arm(results, "lora", [0.97, 0.60, 0.70])
+    write_arm(results, "full", [0.9, 0.91, 0.9], train_seconds=36_000.0)
+    board = tmp_path / "board.toml"
+    board.write_text("[scenario]\nbudget_usd = 80\n", encoding="utf-8")
+    published = publish(results, tmp_path / "site", board=board)
+    assert published.verdict.startswith(
+        "Tuning gains, but costs more than the budget of $80: use few-shot prompts of small."
+    )
+    assert cost_verdict(published.index).startswith("Not shown yet: as measured, small · LoRA r16 is worth $")
+
+
 def test_a_cheaper_fine_tune_that_is_worth_more_than_the_best_one_is_named(
     results: Path, tmp_path: Path
 ) -> None:
