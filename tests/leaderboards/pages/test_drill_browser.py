@@ -213,7 +213,7 @@ def test_a_row_opens_across_the_table_by_keys_and_goes_with_its_row(page: Any, s
     first.focus()
     page.keyboard.press("Enter")
     across = page.locator("#ranking-table tr.opened")
-    assert across.locator("dt", has_text="Weights").is_visible()
+    across.locator("dt", has_text="Weights").wait_for()  # a browser tells that it was opened a moment later
     assert across.evaluate("(row) => row.previousElementSibling.contains(document.activeElement)")
     page.locator("#ranking-table th .sort", has_text="Score").click()
     page.locator("#ranking-table th .sort", has_text="Score").click()
@@ -523,6 +523,7 @@ def test_the_classes_are_chosen_by_keyboard(page: Any, site: Path) -> None:
     page.goto(address(site, "samples/one-1.html"))
     page.get_by_label("all", exact=True).focus()
     page.keyboard.press("ArrowDown")
+    page.wait_for_function("location.hash")  # set a moment after the key
     assert page.url.rsplit("#", 1)[-1] in ("fixed", "broken", "both-wrong", "both-right")
 
 
