@@ -127,7 +127,7 @@ class Site:
             self.scenario,
             None if best is None else best.entry.row,
             best_budget=None if best is None else best.budget,
-            more=(best_net.value if best_net else 0.0) - figures.net.value,
+            extra_usd=(best_net.value if best_net else 0.0) - figures.net.value,
             net=figures.net.value,
             worth=figures.worth,
             affordable=figures.costs.total <= self.scenario.budget_usd,

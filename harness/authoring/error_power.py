@@ -1,14 +1,13 @@
 """Say which difference a test set can show of a metric of errors, which has no scale from 0 to 1."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
+from harness.authoring.lint import spread
 from harness.authoring.skill import best_constant, value_of
 from harness.data.dataset import Dataset
-from harness.metrics import find_metric
+from harness.metrics import primary_metric_of
 from harness.statistics.planning import POWER, independent_samples, resolvable_gap
-from harness.task import Sample, Task
+from harness.task import Task
 
 JUDGED = 1000
 """Test samples that are looked at, at most."""
@@ -22,25 +21,20 @@ def error_power(task: Task, dataset: Dataset, *, seeds: int | None) -> str:
     """
     if task.output == "perplexity":
         return ""
-    primary = next(metric for metric in map(find_metric, task.metrics) if metric.name == task.primary_metric)
+    primary = primary_metric_of(task)
     constant = best_constant(primary, dataset.originals)
     if constant is None:
         return ""
-    errors = [value_of(task, primary, [sample], [constant]) for sample in _some(dataset.test)]
-    known = [error for error in errors if error is not None]
-    spread = float(np.std(known)) if len(known) > 1 else 0.0
-    if not spread:
+    errors = [value_of(task, primary, [sample], [constant]) for sample in spread(dataset.test, JUDGED)]
+    measured = [error for error in errors if error is not None]
+    deviation = float(np.std(measured)) if len(measured) > 1 else 0.0
+    if not deviation:
         return ""
     independent = independent_samples([sample.cluster for sample in dataset.test])
-    gap = resolvable_gap(independent, disagreement=spread**2)
+    gap = resolvable_gap(independent, disagreement=deviation**2)
     of_one_seed = "" if seeds != 1 else " One seed can never show a gain."
     return (
         f"{len(dataset.test):,} test samples: only differences above about {gap:.2g} in {primary.name} show."
         f"{of_one_seed} Assumed: over samples, two arms' errors differ as those of the best constant answer "
-        f"vary (SD {spread:.2g}); {100 * POWER:.0f} % of such differences would be found."
+        f"vary (SD {deviation:.2g}); {100 * POWER:.0f} % of such differences would be found."
     )
-
-
-def _some(samples: Sequence[Sample]) -> Sequence[Sample]:
-    """At even distances: generated rows may differ in turn."""
-    return samples[:: max(1, len(samples) // JUDGED)]

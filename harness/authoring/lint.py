@@ -12,7 +12,7 @@ from harness.authoring.finding import agreeing
 from harness.authoring.lint_choices import choice_faults
 from harness.data.dataset import Dataset
 from harness.data.overlap import find_overlap
-from harness.metrics import chance_level, find_metric, majority_level
+from harness.metrics import chance_level, majority_level, primary_metric_of
 from harness.metrics.constraints import CONSTRAINTS
 from harness.metrics.label_sets import SEPARATORS
 from harness.metrics.overlap import OVERLAP
@@ -93,7 +93,7 @@ def lint_levels(task: Task, dataset: Dataset) -> list[str]:
 
     This runs the metric, so it needs one that has been tried.
     """
-    metric = find_metric(next(each for each in task.metrics if find_metric(each).name == task.primary_metric))
+    metric = primary_metric_of(task)
     faults = []
     guess = chance_level(metric, dataset.test)
     # For a corpus metric it is simulated, and so not exact.

@@ -75,7 +75,7 @@ def metric_levels(task: Task, dataset: Dataset) -> list[MetricLevels]:
     # Drawn, for generated rows may differ in turn: every third could be of one kind.
     samples = generator.sample(dataset.test, min(JUDGED, len(dataset.test)))
     target_answers = [sample.targets[0] for sample in samples]
-    others = _of_others(target_answers, generator) if len(samples) > 1 else None
+    swapped_answers = _of_others(target_answers, generator) if len(samples) > 1 else None
     levels = []
     for metric in metrics_of(task):
         constant = best_constant(metric, dataset.originals)
@@ -84,7 +84,7 @@ def metric_levels(task: Task, dataset: Dataset) -> list[MetricLevels]:
                 metric,
                 len(samples),
                 value_of(task, metric, samples, target_answers),
-                None if others is None else value_of(task, metric, samples, others),
+                None if swapped_answers is None else value_of(task, metric, samples, swapped_answers),
                 None if constant is None else value_of(task, metric, samples, [constant] * len(samples)),
                 value_of(task, metric, samples, [""] * len(samples)) if task.output == "generate" else None,
             )
@@ -95,10 +95,10 @@ def metric_levels(task: Task, dataset: Dataset) -> list[MetricLevels]:
 def _of_others(answers: Sequence[str], generator: random.Random) -> list[str]:
     """The answers in a random order that leaves none at its place: each goes to the next on one cycle."""
     cycle = generator.sample(range(len(answers)), len(answers))
-    others = list(answers)
+    swapped_answers = list(answers)
     for index, following in zip(cycle, (*cycle[1:], cycle[0]), strict=True):
-        others[following] = answers[index]
-    return others
+        swapped_answers[following] = answers[index]
+    return swapped_answers
 
 
 def best_constant(metric: Metric, train: Sequence[Sample]) -> str | None:

@@ -8,7 +8,7 @@ from harness.authoring.examples import certain_reply, score_of
 from harness.authoring.lint import spread
 from harness.data.dataset import Dataset
 from harness.errors import UserError
-from harness.metrics import evaluate
+from harness.metrics import evaluate, primary_metric_of
 from harness.plugin_code import plugin_code
 from harness.score.judging import has_form, metrics_of
 from harness.task import Metric, Reply, Sample, Task
@@ -42,7 +42,7 @@ class MetricTrial:
         """The sample in words, and what the metrics see."""
 
         self.not_extracted: list[tuple[str, str]] = []
-        self.primary = next(metric for metric in self.metrics if metric.name == task.primary_metric)
+        self.primary = primary_metric_of(task)
         for split, samples in (("train", dataset.train), ("test", dataset.test)):
             for sample in spread(samples, TRIED_SAMPLES):
                 self._answer(task, f"{split} sample '{sample.id}'", sample)

@@ -41,10 +41,10 @@ class GroupRunner:
             with open_waves(self._group, self._sweep, line) as waves:
                 choice = SettingsChoice(self._sweep, waves)
                 choices = choice.make(runs)
-                first, *others = _portions([chosen.run for chosen in choices])
-                outcome = waves.execute(first, scored=True)
+                first_portion, *later_portions = _portions([chosen.run for chosen in choices])
+                outcome = waves.execute(first_portion, scored=True)
                 selections = choice.selections(choices)
-                for begun, portion in enumerate(others, start=1):
+                for begun, portion in enumerate(later_portions, start=1):
                     self._record(outcome, selections)
                     done = begun * RUNS_AT_ONCE
                     line.hear(Note(f"the next {len(portion)} runs; {done:,} of {len(choices):,} are done"))

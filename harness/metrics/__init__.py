@@ -16,6 +16,7 @@ from harness.metrics.ordered_labels import OrderedLabels
 from harness.metrics.overlap import OVERLAP
 from harness.metrics.sql import SQL
 from harness.metrics.tool_calls import TOOL_CALLS
+from harness.task import Task
 from harness.task.metric import (
     Counts,
     Metric,
@@ -69,3 +70,8 @@ def find_metric(metric: str | Metric) -> Metric:
             f"metric '{metric}' not found.{suggest(metric, METRICS)} Allowed: {', '.join(sorted(METRICS))}"
         )
     return METRICS[metric]
+
+
+def primary_metric_of(task: Task) -> Metric:
+    """The metric that a task is ranked by."""
+    return next(metric for metric in map(find_metric, task.metrics) if metric.name == task.primary_metric)

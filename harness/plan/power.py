@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.metrics import find_metric
+from harness.metrics import primary_metric_of
 from harness.statistics.planning import (
     DISAGREEMENT,
     POWER,
@@ -121,8 +121,7 @@ def power_of(clusters: Sequence[str], *, seeds: int | None = None) -> Power:
 def power_on(task: Task, test: Sequence[Sample], *, seeds: int | None = None) -> Power | None:
     """The power of a task's test samples; None where its primary metric has no scale from 0 to 1, or where
     texts are weighed: then two arms differ a little on every sample."""
-    metrics = [find_metric(metric) for metric in task.metrics]
-    primary = next(metric for metric in metrics if metric.name == task.primary_metric)
+    primary = primary_metric_of(task)
     if task.output == "perplexity" or primary.high - primary.low != 1:
         return None
     return power_of([sample.cluster for sample in test], seeds=seeds)

@@ -4,7 +4,7 @@ import dataclasses
 import math
 
 from harness.data.loaded import LoadedTask
-from harness.metrics import chance_level, majority_level
+from harness.metrics import chance_level, majority_level, primary_metric_of
 from harness.records.scores import MetricCard, StepRecord, TaskCard
 from harness.score.judging import metrics_of
 from harness.task import Metric
@@ -14,7 +14,7 @@ def task_card(loaded: LoadedTask) -> TaskCard:
     """What pages need to know about a task and its samples."""
     task, dataset = loaded.task, loaded.dataset
     metrics = metrics_of(task)
-    primary = next(metric for metric in metrics if metric.name == task.primary_metric)
+    primary = primary_metric_of(task)
     return TaskCard(
         name=task.name,
         version=task.version,

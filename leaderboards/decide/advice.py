@@ -115,7 +115,7 @@ class Payoff:
     best_budget: int | None
     """Training samples of `best`, where these are fewer than its row is ranked with."""
 
-    more: float
+    extra_usd: float
     """Dollars that `best` is worth more than the advised fine-tune, after the costs of both."""
 
     net: float

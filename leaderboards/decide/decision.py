@@ -197,7 +197,7 @@ def weigh(choices: Choices, scenario: Scenario) -> Decision:
     for place, best, loss in zip(affordable, contest.best, contest.losses, strict=True):
         figures[place] = replace(figures[place], best=best, loss=loss)
     excluded = best_of(advisable(cases, fit))
-    first = best_of([place for place in with_costs if totals[place] <= scenario.budget_usd])
+    unrestricted = best_of([place for place in with_costs if totals[place] <= scenario.budget_usd])
     budgets = sorted({*BUDGETS, scenario.budget_usd})
     return Decision(
         scenario,
@@ -209,7 +209,7 @@ def weigh(choices: Choices, scenario: Scenario) -> Decision:
         best_tuned=best_of([place for place in advisable(cases, affordable) if cases[place].tuned]),
         cheapest=min(fit, key=totals.__getitem__, default=None),
         knowing=min(contest.losses, default=None),
-        passed_over=None if first == chosen else first,
+        passed_over=None if unrestricted == chosen else unrestricted,
         stairs=tuple(with_costs[place] for place in staircase(list(zip(priced, scores, strict=True)))),
         envelope=tuple(envelope([cost.line if cost else None for cost in costs])),
         bests=tuple(_best(budget, choices, fit, totals, worth) for budget in budgets),

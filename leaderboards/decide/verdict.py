@@ -154,7 +154,7 @@ def _sentences(advice: Advice) -> Iterator[Sentence]:
         yield from _gain_sentences(advice, row, contest)
         if advice.payoff:
             yield _payoff(advice.payoff)
-            if advice.payoff.pays and advice.payoff.more > 0:
+            if advice.payoff.pays and advice.payoff.extra_usd > 0:
                 yield _worth_more(advice.payoff)
     elif advice.kind == "no_baseline" and row:
         yield (
@@ -366,7 +366,7 @@ def _worth_more(payoff: Payoff) -> Sentence:
     """That another fine-tune, or this one on fewer labels, is worth more than the one that scores most."""
     assert payoff.best, "a fine-tune is worth most"
     on = "" if payoff.best_budget is None else f" on {count_of(payoff.best_budget, 'label')}"
-    return (Words(f"After its costs, {payoff.best.label}{on} is worth {usd(payoff.more)} more."),)
+    return (Words(f"After its costs, {payoff.best.label}{on} is worth {usd(payoff.extra_usd)} more."),)
 
 
 def _cost(cost: TuningCost) -> Sentence:

@@ -85,8 +85,8 @@ class Standing:
         chosen = self.among(keys)
         p = chosen.p
         if seeds_known is not None and not all(seeds_known):
-            known = np.array(seeds_known)
-            p = np.where(known[:, None] & known, p, 1.0)
+            is_known = np.array(seeds_known)
+            p = np.where(is_known[:, None] & is_known, p, 1.0)
         return rank(p, np.nan_to_num(chosen.value), level_of(chosen.errors))
 
 
