@@ -14,9 +14,7 @@ from harness.analysis.boundary.boundary import boundary_of
 from harness.analysis.boundary.margins import WeighedSample
 from harness.analysis.boundary.reread import Changed, RereadArm, weighed_sample
 from harness.analysis.choose import arms_among, chosen_arms
-from harness.records.analysis import ANALYSIS, PassRecord
-from harness.records.analysis_file import write_analysis
-from harness.records.attention import (
+from harness.records.analysis.attention import (
     Agreement,
     ArmLook,
     AttentionRecord,
@@ -25,6 +23,9 @@ from harness.records.attention import (
     TintedSample,
     TokenLook,
 )
+from harness.records.analysis.file import write_analysis
+from harness.records.analysis.passes import PassRecord
+from harness.records.analysis.record import ANALYSIS
 from harness.records.store import read_results
 from harness.sweep.methods import Method
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from explained import write_explained
 from specimens import MISSING, Place, changed, parts
 
-from harness.records.analysis import ANALYSIS
+from harness.records.analysis.record import ANALYSIS
 from leaderboards.gathered import Site, gather, read_folder
 from leaderboards.pages.contents import PAGES
 from leaderboards.pages.parts.kinds import PagesBySubject

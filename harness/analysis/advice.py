@@ -11,9 +11,9 @@ from scipy import special
 from harness.analysis.amounts import POINTS, Amounts
 from harness.analysis.errors.slices import FoundSlice
 from harness.analysis.prompt_parts import INSTRUCTION, SYSTEM
-from harness.records.analysis import (
-    AnalysisFinding,
-    BoundaryRecord,
+from harness.records.analysis.attention import ArmLook, AttentionRecord
+from harness.records.analysis.boundary import BoundaryRecord
+from harness.records.analysis.errors import (
     CalibrationRecord,
     ConfusionRecord,
     ErrorKinds,
@@ -22,7 +22,7 @@ from harness.records.analysis import (
     SuspectRecord,
     WordingRecord,
 )
-from harness.records.attention import ArmLook, AttentionRecord
+from harness.records.analysis.record import AnalysisFinding
 from harness.statistics import holm, score
 
 SIGNIFICANT = 0.05

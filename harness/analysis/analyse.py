@@ -29,18 +29,18 @@ from harness.analysis.own import own_tables
 from harness.analysis.passes import Inspector
 from harness.analysis.source import NOTHING, TaskSource
 from harness.errors import UserError
-from harness.records.analysis import (
+from harness.records.analysis.attention import AttentionRecord
+from harness.records.analysis.file import has_its_table, read_analysis, write_analysis
+from harness.records.analysis.passes import PassRecord
+from harness.records.analysis.record import (
     ANALYSED_SAMPLES,
     ANALYSIS,
     ANALYSIS_VERSION,
     AnalysedArm,
     AnalysisFinding,
     AnalysisRecord,
-    PassRecord,
     digests_of,
 )
-from harness.records.analysis_file import has_its_table, read_analysis, write_analysis
-from harness.records.attention import AttentionRecord
 from harness.records.result import Result
 from harness.records.store import atomic_write
 from harness.statistics import score

@@ -13,8 +13,7 @@ from harness.analysis.arms import ArmAnswers, ArmComparison
 from harness.analysis.passes import Inspector, PassOutput, PassRequest
 from harness.analysis.prompt_parts import prompt_parts
 from harness.data.loaded import LoadedTask
-from harness.records.analysis import PassRecord
-from harness.records.attention import (
+from harness.records.analysis.attention import (
     Agreement,
     ArmLook,
     AttentionRecord,
@@ -23,6 +22,7 @@ from harness.records.attention import (
     TintedSample,
     TokenLook,
 )
+from harness.records.analysis.passes import PassRecord
 from harness.statistics import FloatArray
 from harness.task import Sample
 from harness.workers.worker import Message

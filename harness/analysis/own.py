@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from harness.analysis.arms import ArmAnswers, ArmComparison, AskedSample
 from harness.errors import UserError, short_repr
 from harness.plugin_code import plugin_code
-from harness.records.analysis import TableRecord
+from harness.records.analysis.record import TableRecord
 from harness.task.analysis import AnalysedSample, Analysis, AnalysisTable, Need, SavedAnswer
 from harness.task.metric import Reply
 from harness.visible import is_whole

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 import harness
 from harness.errors import UserError
-from harness.records.analysis import PassRecord
+from harness.records.analysis.passes import PassRecord
 from harness.records.store import atomic_write, read_record, write_record
 from harness.sweep.converted import location
 from harness.sweep.models import (

@@ -18,7 +18,7 @@ from harness.inspection.arm import LoadedArm, load_arm, read_samples
 from harness.inspection.attention import read_attention
 from harness.inspection.boundary import read_boundary
 from harness.inspection.reading import ReadSamples
-from harness.records.analysis import PassRecord
+from harness.records.analysis.passes import PassRecord
 from harness.records.costs import Meter, device_name
 from harness.records.store import atomic_write
 from harness.sweep.models import count_parameters

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.records.analysis import CalibrationRecord, Span
+from harness.records.analysis.errors import CalibrationRecord
+from harness.records.analysis.span import Span
 from harness.sweep.methods import Method
 from leaderboards.chart.axes import LinearAxis
 from leaderboards.chart.frame import Frame, Tick

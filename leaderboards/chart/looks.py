@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.records.attention import ArmLook, SegmentLook
+from harness.records.analysis.attention import ArmLook, SegmentLook
 from leaderboards.chart.matrix import Matrix, MatrixCell, empty_matrix
 from leaderboards.text import points
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.records.analysis import ClassMargins, MarginsRecord
+from harness.records.analysis.boundary import ClassMargins, MarginsRecord
 from harness.sweep.methods import Method
 from leaderboards.chart.axes import LinearAxis, round_step
 from leaderboards.chart.frame import LETTER, Tick

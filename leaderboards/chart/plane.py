@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.records.analysis import MapMark, MapRecord
+from harness.records.analysis.boundary import MapMark, MapRecord
 from leaderboards.text import shortened
 
 SIDE = 380

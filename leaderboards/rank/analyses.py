@@ -7,8 +7,8 @@ from itertools import chain
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.records.analysis import ANALYSIS, AnalysisRecord, digests_of
-from harness.records.analysis_file import read_analysis
+from harness.records.analysis.file import read_analysis
+from harness.records.analysis.record import ANALYSIS, AnalysisRecord, digests_of
 from harness.records.result import Result
 from leaderboards.rank.tables import Row, Table
 from leaderboards.text import without_folder

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
-from harness.records.analysis import ANALYSIS, digests_of
-from harness.records.analysis_file import has_its_table, read_analysis
+from harness.records.analysis.file import has_its_table, read_analysis
+from harness.records.analysis.record import ANALYSIS, digests_of
 from harness.records.answer_table import ROW_COLUMNS, AnswerTable, mean_of_complete
 from harness.records.binding import wrong_mean
 from harness.records.predictions import UNREADABLE, read_prediction_table

@@ -11,7 +11,7 @@ from harness.analysis.boundary.margins import REACH, WeighedSample, bin_edges, m
 from harness.analysis.boundary.projection import Points, fit_classifier, fit_plane
 from harness.analysis.boundary.reread import RereadArm, Rereader, WeighedTask, weighed_sample
 from harness.analysis.passes import Inspector
-from harness.records.analysis import AmbiguousSample, BoundaryRecord, MapMark, MapRecord, MapRegion
+from harness.records.analysis.boundary import AmbiguousSample, BoundaryRecord, MapMark, MapRecord, MapRegion
 
 MOST_SHAPES = 12
 """Labels that are told apart on a map; with more, it shows what is right and what is wrong."""

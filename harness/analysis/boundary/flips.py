@@ -8,7 +8,7 @@ from harness.analysis.arms import ArmAnswers, ArmComparison
 from harness.analysis.boundary.edits import EditKind
 from harness.analysis.boundary.reread import Changed, RereadArm
 from harness.analysis.errors.slices import span_of
-from harness.records.analysis import FlipRate, FlipRecord
+from harness.records.analysis.boundary import FlipRate, FlipRecord
 from harness.statistics import score
 
 KINDS: tuple[EditKind, ...] = ("word", "field", "wording")

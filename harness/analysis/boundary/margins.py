@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.records.analysis import AmbiguousSample, ClassMargins, MarginsRecord
+from harness.records.analysis.boundary import AmbiguousSample, ClassMargins, MarginsRecord
 
 REACH = math.log(3)
 """A margin below it, on either side, is within reach of the boundary: of the right choice and the best wrong

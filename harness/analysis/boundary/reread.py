@@ -13,7 +13,7 @@ from harness.analysis.boundary.margins import REACH, WeighedSample
 from harness.analysis.passes import Inspector, PassOutput, PassRequest
 from harness.data.dataset import balanced_order
 from harness.data.loaded import LoadedTask
-from harness.records.analysis import PassRecord
+from harness.records.analysis.passes import PassRecord
 from harness.statistics import FloatArray
 from harness.sweep.run import Run
 from harness.task import Sample

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from harness.analysis.arms import ArmAnswers, ArmComparison, Flags
 from harness.analysis.errors.slices import span_of
-from harness.records.analysis import Bin, CalibrationRecord, CoveragePoint
+from harness.records.analysis.errors import Bin, CalibrationRecord, CoveragePoint
 from harness.statistics import FloatArray, score, t_test
 
 BINS = 10

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.arms import ArmAnswers, ArmComparison, Flags
-from harness.records.analysis import ChangeRecord, SamplesRecord
+from harness.records.analysis.errors import ChangeRecord, SamplesRecord
 from harness.statistics import FloatArray
 
 MOST_SAMPLES = 50

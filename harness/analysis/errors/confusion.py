@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from scipy import special
 
 from harness.analysis.arms import ArmAnswers, ArmComparison
-from harness.records.analysis import Confused, ConfusionRecord
+from harness.records.analysis.errors import Confused, ConfusionRecord
 from harness.statistics import false_discovery
 
 DRAWN_LABELS = 12

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.analysis.arms import ArmAnswers, ArmComparison, AskedSample, Flags, Objects
-from harness.records.analysis import ERROR_KINDS, ErrorKinds
+from harness.records.analysis.errors import ERROR_KINDS, ErrorKinds
 from harness.task.words import without_punctuation
 
 NEAR_MISSES = ("case", "punctuation or spaces", "unit", "off by one", "spelling")

@@ -11,7 +11,7 @@ from scipy import special
 
 from harness.analysis.arms import ArmAnswers, ArmComparison, Flags
 from harness.analysis.errors.confusion import most_frequent
-from harness.records.analysis import CorrectedScore, LabelErrors, SuspectRecord
+from harness.records.analysis.errors import CorrectedScore, LabelErrors, SuspectRecord
 from harness.statistics import FloatArray
 
 Side = Literal["suggested", "given", "neither"]

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from harness.analysis.arms import ArmComparison
 from harness.analysis.errors.features import Feature, features_of
-from harness.records.analysis import SliceRecord, Span
+from harness.records.analysis.errors import SliceRecord
+from harness.records.analysis.span import Span
 from harness.statistics import FLIPS, Estimate, FloatArray, false_discovery, gain, score
 
 FIRST_SHUFFLES = 999

@@ -5,7 +5,7 @@ import numpy as np
 from harness.analysis.arms import ArmComparison
 from harness.analysis.errors.features import LEAST
 from harness.analysis.errors.slices import span_of
-from harness.records.analysis import WordingRecord
+from harness.records.analysis.errors import WordingRecord
 from harness.statistics import false_discovery, score, t_test
 
 

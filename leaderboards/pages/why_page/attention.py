@@ -5,8 +5,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.records.analysis import AnalysisRecord
-from harness.records.attention import ArmLook, AttentionRecord, SegmentLook, TintedSample, TokenLook
+from harness.records.analysis.attention import ArmLook, AttentionRecord, SegmentLook, TintedSample, TokenLook
+from harness.records.analysis.record import AnalysisRecord
 from leaderboards.chart.looks import looks_map
 from leaderboards.chart.matrix import Matrix
 from leaderboards.pages.parts.grid import Column, Grid, GridRow, Head, Item, Tone

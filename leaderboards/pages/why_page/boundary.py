@@ -3,14 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.records.analysis import (
-    AnalysisRecord,
-    BoundaryRecord,
-    FlipRate,
-    MapRecord,
-    MarginsRecord,
-    PassRecord,
-)
+from harness.records.analysis.boundary import BoundaryRecord, FlipRate, MapRecord, MarginsRecord
+from harness.records.analysis.passes import PassRecord
+from harness.records.analysis.record import AnalysisRecord
 from harness.sweep.methods import Method
 from leaderboards.chart.forest import Forest, forest
 from leaderboards.chart.margins import MarginChart, margin_chart

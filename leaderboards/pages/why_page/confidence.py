@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from harness.records.analysis import AnalysisRecord, CalibrationRecord
+from harness.records.analysis.errors import CalibrationRecord
+from harness.records.analysis.record import AnalysisRecord
 from harness.sweep.methods import Method
 from leaderboards.chart.calibration import ShareChart, coverage, reliability
 from leaderboards.pages.parts.grid import Column, Grid, GridRow, Head, Item

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.records.analysis import AnalysisFinding, AnalysisRecord, ChangeRecord
+from harness.records.analysis.errors import ChangeRecord
+from harness.records.analysis.record import AnalysisFinding, AnalysisRecord
 from leaderboards.gathered import Site
 from leaderboards.links import samples_href, task_href, why_href
 from leaderboards.pages.parts.grid import Grid, Pairs

@@ -3,16 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.records.analysis import (
-    ERROR_KINDS,
-    AnalysisRecord,
-    ConfusionRecord,
-    ErrorKinds,
-    LabelErrors,
-    SliceRecord,
-    Span,
-    TableRecord,
-)
+from harness.records.analysis.errors import ERROR_KINDS, ConfusionRecord, ErrorKinds, LabelErrors, SliceRecord
+from harness.records.analysis.record import AnalysisRecord, TableRecord
+from harness.records.analysis.span import Span
 from harness.statistics import Estimate
 from harness.sweep.methods import METHOD_TABLE, Method
 from leaderboards.chart.forest import Forest, forest, gain_forest

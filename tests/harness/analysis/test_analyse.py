@@ -13,7 +13,7 @@ from harness.analysis.analyse import Analysed, analyse_arm
 from harness.analysis.choose import AnalysableArm, arms_among, chosen_arms
 from harness.analysis.source import TaskSource
 from harness.errors import UserError
-from harness.records.analysis import ANALYSED_SAMPLES, ANALYSIS, AnalysisRecord
+from harness.records.analysis.record import ANALYSED_SAMPLES, ANALYSIS, AnalysisRecord
 from harness.records.predictions import PREDICTIONS
 from harness.records.store import read_record, read_results
 from harness.task import AnalysedSample, Analysis, AnalysisTable

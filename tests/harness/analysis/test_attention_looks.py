@@ -14,8 +14,8 @@ from harness.analysis.passes import PassOutput, PassRequest
 from harness.analysis.prompt_parts import prompt_parts
 from harness.data.dataset import Dataset
 from harness.data.loaded import LoadedTask
-from harness.records.analysis import PassRecord
-from harness.records.attention import ArmLook, AttentionRecord, SegmentLook
+from harness.records.analysis.attention import ArmLook, AttentionRecord, SegmentLook
+from harness.records.analysis.passes import PassRecord
 from harness.sweep.settings import AnalysisSettings
 from harness.task import PromptSet, Sample, Splits, Task
 from harness.task.prompts import prompt_row

@@ -17,7 +17,7 @@ from harness.analysis.errors.confusion import confusion_of
 from harness.analysis.errors.kinds import kinds_of, near_miss, within_edits
 from harness.analysis.errors.labels import label_errors_of
 from harness.analysis.errors.wordings import wordings_of
-from harness.records.analysis import ERROR_KINDS, WordingRecord
+from harness.records.analysis.errors import ERROR_KINDS, WordingRecord
 from harness.records.scores import MetricCard
 
 WRITTEN = task_card(output="generate")

@@ -12,7 +12,7 @@ from harness import cli
 from harness.cli.analysis import NOTHING_FOUND, analyse_sweep
 from harness.driver.progress import SweepProgress
 from harness.plan.prepare import PlannedSweep
-from harness.records.analysis import ANALYSIS
+from harness.records.analysis.record import ANALYSIS
 from harness.records.predictions import PREDICTIONS
 from harness.sweep.sweep import Sweep
 

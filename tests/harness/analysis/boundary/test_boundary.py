@@ -13,7 +13,8 @@ from harness.analysis.boundary.boundary import boundary_of
 from harness.analysis.boundary.edits import edits_of
 from harness.analysis.boundary.margins import REACH, bin_edges, margins_record, most_ambiguous
 from harness.analysis.boundary.reread import Changed, RereadArm, weighed_sample
-from harness.records.analysis import BoundaryRecord, FlipRate, Span
+from harness.records.analysis.boundary import BoundaryRecord, FlipRate
+from harness.records.analysis.span import Span
 from harness.task import PromptSet, Sample
 
 TEAMS = ("billing", "sales", "repairs")

@@ -7,7 +7,7 @@ from invented_arms import a_comparison, an_arm, asked, with_fields
 from harness.analysis.advice import SIGNIFICANT
 from harness.analysis.errors.features import Feature, features_of, script_of
 from harness.analysis.errors.slices import _shuffled_p, slices_of
-from harness.records.analysis import SliceRecord
+from harness.records.analysis.errors import SliceRecord
 
 
 def drawn(generator: np.random.Generator, rate: float, *shape: int) -> np.ndarray:

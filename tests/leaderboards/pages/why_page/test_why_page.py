@@ -16,8 +16,8 @@ from synthetic import RATES, rewrite, write_sweep
 
 from harness.analysis.analyse import analyse_arm
 from harness.analysis.choose import arms_among, chosen_arms
-from harness.records.analysis import ANALYSED_SAMPLES, ANALYSIS, AnalysisRecord
-from harness.records.analysis_file import write_analysis
+from harness.records.analysis.file import write_analysis
+from harness.records.analysis.record import ANALYSED_SAMPLES, ANALYSIS, AnalysisRecord
 from harness.records.predictions import PREDICTIONS
 from harness.records.store import read_results
 from leaderboards import publish

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from harness.errors import UserError
 from harness.foreign import MOST_RECORD, json_object, naming_what_is_read, read_bounded
-from harness.records.analysis import ANALYSED_SAMPLES, AnalysisRecord, BoundaryRecord, MapRecord
-from harness.records.attention import AttentionRecord
+from harness.records.analysis.attention import AttentionRecord
+from harness.records.analysis.boundary import BoundaryRecord, MapRecord
+from harness.records.analysis.record import ANALYSED_SAMPLES, AnalysisRecord
 from harness.records.binding import digest_of
 from harness.records.store import read_record, write_record
 
