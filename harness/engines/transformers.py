@@ -36,6 +36,7 @@ from harness.engines.weights import load_model
 from harness.errors import UserError
 from harness.records.costs import device_name
 from harness.sweep.engines import Way
+from harness.workers.memory import is_out_of_memory
 
 BATCH = 32
 """The most sequences at a time."""
@@ -126,7 +127,9 @@ class LoadedEngine:
             batch = items[start : start + max(1, min(size, self._size))]
             try:
                 outcomes = work(batch)
-            except torch.OutOfMemoryError as error:
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
                 if len(batch) == 1:
                     raise OutOfMemory(
                         f"the device has no memory for one sequence of {self.context} tokens ({error})"

@@ -53,6 +53,7 @@ from harness.engines.weights import check_base, load_model
 from harness.errors import UserError
 from harness.records.costs import device_name
 from harness.sweep.engines import Way
+from harness.workers.memory import is_out_of_memory
 
 IN_FLIGHT = 8
 """Requests that vLLM holds, as a multiple of the sequences it works on: enough to keep it busy and to let it
@@ -149,7 +150,7 @@ class VllmEngine:
                 **settings,
             )
         except RuntimeError as error:
-            if not _of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             raise self._no_memory(error) from None
 
@@ -292,7 +293,7 @@ class VllmEngine:
                         del pending[place]
                         yield Answered(place, item.answer(self.tokenizer), item.cached_tokens)
         except RuntimeError as error:
-            if not _of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             raise self._no_memory(error) from None
         finally:
@@ -382,12 +383,6 @@ class VllmEngine:
             skip_reading_prefix_cache=not reads_cache,
             **OURS,
         )
-
-
-def _of_memory(error: RuntimeError) -> bool:
-    """Whether a device has none left. vLLM's workers in other processes, and its warming up, pass on but what
-    torch said."""
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
 
 
 def _rank_that_vllm_has(rank: int) -> int:

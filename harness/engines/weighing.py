@@ -18,6 +18,7 @@ from transformers.cache_utils import DynamicLayer
 
 from harness.engines.choices import Beginning, NextTokens, Read, Trie, trie_of
 from harness.engines.engine import bound_of
+from harness.workers.memory import is_out_of_memory
 
 PROMPTS_AT_ONCE = 32
 """The most rows that are read at once."""
@@ -273,9 +274,9 @@ class ChoiceReader:
             if reading == "tree" and any(type(layer) is not DynamicLayer for layer in prompts.keys.layers):
                 return False  # a window or a state: what a token sees is not for a mask to say
             following = trial.read(questions)
-        except torch.OutOfMemoryError:
-            raise
-        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            if is_out_of_memory(error):
+                raise
             return False  # the model takes no such mask, or keeps no such keys
         bound = bound_of(str(self._model.dtype).removeprefix("torch."))
         pairs = itertools.chain.from_iterable(map(self._pairs, questions, following))

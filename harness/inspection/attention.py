@@ -18,9 +18,9 @@ import torch
 from numpy.typing import NDArray
 
 from harness.inspection.arm import LoadedArm, PassSample
-from harness.inspection.boundary import is_out_of_memory
 from harness.inspection.reading import SampleReading
 from harness.inspection.segments import token_texts
+from harness.workers.memory import is_out_of_memory
 
 Numbers = NDArray[np.float32]
 

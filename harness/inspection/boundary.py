@@ -12,6 +12,7 @@ from harness.engines.choices import logprob_of, trie_of
 from harness.engines.weighing import Shared, Weighed, batches
 from harness.inspection.arm import LoadedArm, PassSample
 from harness.inspection.reading import SampleReading
+from harness.workers.memory import is_out_of_memory
 
 PlacedQuestion = tuple[int, PassSample, Weighed]
 States = NDArray[np.float32]
@@ -62,11 +63,6 @@ def _read_in_batches(
             ]
         yield from readings
         start += len(batch)
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether torch, or Python, could not have the memory that it asked for."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(error)
 
 
 def _read(

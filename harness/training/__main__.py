@@ -28,6 +28,7 @@ from harness.records.store import read_record, write_record
 from harness.records.training import TrainingRecord
 from harness.sweep.methods import TUNERS
 from harness.sweep.model_files import TRAINING
+from harness.training.arguments import arguments
 from harness.training.checkpoints import checkpoint_folder, seal
 from harness.training.judge import DevJudge
 from harness.training.logs import logging_to
@@ -37,7 +38,7 @@ from harness.training.probes import take_probes
 from harness.training.record import soup_record, training_record
 from harness.training.samples import Samples, load_samples
 from harness.training.soup import average
-from harness.training.trainer import Trainer, arguments
+from harness.training.trainer import Trainer
 from harness.training.tuners import adapter_config, check_bitsandbytes, load_tunable
 from harness.workers.jobs import FitJob
 from harness.workers.worker import Handler, Message, Report, serve, tell_driver

@@ -1,19 +1,14 @@
 """TRL's trainer, made to count what it takes, to lose little when it is killed, and to go on when memory runs
-out.
-
-The only file that imports trl.
-"""
+out."""
 
 import math
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from heapq import nsmallest
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate.utils.memory import should_reduce_batch_size
 from transformers import (
     EarlyStoppingCallback,
     TrainerCallback,
@@ -22,11 +17,10 @@ from transformers import (
     TrainingArguments,
 )
 from trl import SFTConfig, SFTTrainer
-from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from harness.errors import UserError
 from harness.records.costs import Meter
-from harness.sweep.recipe import MetaLearning, Training
+from harness.sweep.recipe import MetaLearning
 from harness.training.batches import count_samples, count_targets, count_tokens, pieces_of
 from harness.training.checkpoints import (
     Checkpoint,
@@ -39,80 +33,10 @@ from harness.training.checkpoints import (
 from harness.training.judge import Judge
 from harness.training.ledger import ModelSize, TrainingLedger
 from harness.training.meta import Reptile
+from harness.training.packing import check_packing
 from harness.training.tuners import count_parameters
+from harness.workers.memory import is_out_of_memory
 from harness.workers.worker import Report
-
-PACKED_APART = {torch.float32: 1e-3}
-"""By how much natural-log probabilities of packed samples may differ from those of the same samples alone."""
-
-PACKED_APART_IN_HALF_PRECISION = 0.25
-"""The bound where numbers have only 8 or 11 significant bits."""
-
-
-def arguments(
-    training: Training,
-    *,
-    output: Path,
-    seed: int,
-    report_to: Sequence[str],
-    name: str,
-    longest: int,
-    meta: bool,
-) -> SFTConfig:
-    """The trainer's settings."""
-    on_cuda = torch.cuda.is_available()
-    evaluation: dict[str, Any] = {
-        "eval_strategy": "steps",
-        "eval_steps": training.eval_steps,
-        "save_strategy": "steps",
-        "save_steps": training.eval_steps,
-        "metric_for_best_model": training.metric_for_best_model,
-        "logging_steps": 0.05,
-    }
-    if meta:  # later stages evaluate it, and `Reptile` decides when it logs and saves
-        evaluation = {
-            "eval_strategy": "no",
-            "save_strategy": "no",
-            "logging_strategy": "no",
-            "train_sampling_strategy": "sequential",
-        }
-    return SFTConfig(
-        output_dir=str(output),
-        num_train_epochs=1 if meta else training.num_train_epochs,
-        max_steps=-1 if meta else training.max_steps,
-        learning_rate=training.learning_rate,
-        lr_scheduler_type=training.lr_scheduler_type,
-        warmup_steps=training.warmup_steps,
-        optim=training.optim,
-        per_device_train_batch_size=training.per_device_train_batch_size,
-        per_device_eval_batch_size=2 * training.per_device_train_batch_size,
-        gradient_accumulation_steps=training.gradient_accumulation_steps,
-        gradient_checkpointing=training.gradient_checkpointing,
-        weight_decay=training.weight_decay,
-        max_grad_norm=training.max_grad_norm,
-        # Longer samples were left out: a truncated answer teaches the wrong end. Packs are of this length.
-        max_length=longest if training.packing else None,
-        packing=training.packing,
-        eval_packing=False,
-        restore_callback_states_from_checkpoint=True,
-        logging_nan_inf_filter=False,
-        seed=seed,
-        data_seed=seed,
-        bf16=on_cuda,
-        use_cpu=not on_cuda,
-        dataloader_pin_memory=on_cuda,
-        dataset_kwargs=None if training.packing else {"skip_prepare_dataset": True},
-        disable_tqdm=True,
-        run_name=name,
-        project="gainboard",
-        report_to=list(report_to) or "none",
-        **evaluation,
-    )
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether an accelerator, or the machine itself, has no more memory to give."""
-    return isinstance(error, torch.OutOfMemoryError) or should_reduce_batch_size(error)
 
 
 class _Flow(TrainerCallback):  # type: ignore[misc]
@@ -521,37 +445,6 @@ def _stop_at(steps: int, until: float, meta: MetaLearning | None) -> int:
     if meta is None:
         return stop_at
     return min(steps, math.ceil(stop_at / meta.inner_steps) * meta.inner_steps)
-
-
-def check_packing(model: Any, samples: Sequence[dict[str, list[int]]]) -> None:
-    """Raise `UserError` unless the model reads packed samples as it reads each of them alone."""
-    pair = nsmallest(2, samples, key=_length)
-    if len(pair) < 2:
-        return
-    collate = DataCollatorForLanguageModeling(pad_token_id=0, padding_free=True)
-    model.eval()
-    read = []
-    with torch.no_grad():
-        for rows in ([pair[1]], pair):
-            batch = {
-                name: value.to(model.device) if isinstance(value, torch.Tensor) else value
-                for name, value in collate(rows).items()
-                if name != "labels"
-            }
-            logits = model(**batch, use_cache=False).logits[0, -len(pair[1]["input_ids"]) :]
-            read.append(logits.float().log_softmax(dim=-1))
-    alone, packed = read
-    difference = float((alone - packed).abs().max())
-    if not difference <= PACKED_APART.get(model.dtype, PACKED_APART_IN_HALF_PRECISION):
-        raise UserError(
-            f"packing = true, but {type(model).__name__} lets packed samples see each other here "
-            f"(their log-probabilities differ by up to {difference:.3g} from those of the samples alone); "
-            "set packing = false"
-        )
-
-
-def _length(sample: dict[str, list[int]]) -> int:
-    return len(sample["input_ids"])
 
 
 def _short(reason: str) -> str:

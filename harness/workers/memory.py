@@ -1,4 +1,4 @@
-"""Bound the memory of a process that looks at what others have published."""
+"""Memory that a worker may take, and what it is told when there is no more."""
 
 import sys
 from pathlib import Path
@@ -22,4 +22,19 @@ def bound_memory(besides: int = 0) -> None:
     resource.setrlimit(
         resource.RLIMIT_AS,
         (bound if hard_limit == resource.RLIM_INFINITY else min(bound, hard_limit), hard_limit),
+    )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether Python, torch's allocator or an accelerator could not have the memory that it asked for.
+
+    What reaches us through a library's own processes has lost its class, but not what torch said.
+    """
+    import torch
+    from accelerate.utils.memory import should_reduce_batch_size
+
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and (
+        should_reduce_batch_size(error) or "out of memory" in str(error)
     )

@@ -18,7 +18,7 @@ HEAVY = {
     "bitsandbytes": {"harness.training.tuners"},
     "gguf": {"harness.engines.gguf"},
     "peft": {"harness.training.tuners", "harness.engines.weights"},
-    "trl": {"harness.training.trainer"},
+    "trl": {f"harness.training.{name}" for name in ("arguments", "packing", "trainer")},
     "vllm": {"harness.engines.vllm", "harness.engines.vllm_requests"},
     "datasets": {
         "harness.data.sources",
@@ -56,7 +56,7 @@ HOLDS_A_MODEL = {
 }
 HOLDS_A_MODEL |= {
     f"harness.training.{name}"
-    for name in ("__main__", "batches", "judge", "meta", "soup", "trainer", "tuners")
+    for name in ("__main__", "arguments", "batches", "judge", "meta", "packing", "soup", "trainer", "tuners")
 }
 HOLDS_A_MODEL |= {f"harness.inspection.{name}" for name in ("__main__", "arm", "attention", "boundary")}
 HOLDS_A_MODEL |= {"harness.toys.build", "harness.preflight.__main__", "harness.preflight.architecture"}

@@ -554,8 +554,9 @@ def test_a_model_with_a_smaller_vocabulary_than_its_tokenizer_ends_the_worker_wi
         )
 
 
+@pytest.mark.parametrize("allocator", ["device", "cpu"])
 def test_a_batch_that_memory_has_no_room_for_is_answered_in_smaller_ones(
-    qwen: Path, monkeypatch: pytest.MonkeyPatch
+    allocator: str, qwen: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
 
@@ -573,7 +574,9 @@ def test_a_batch_that_memory_has_no_room_for_is_answered_in_smaller_ones(
 
     def in_little_memory(**asked: Any) -> Any:
         if len(asked["input_ids"]) > room[0]:
-            raise torch.OutOfMemoryError("planted")
+            if allocator == "device":
+                raise torch.OutOfMemoryError("planted")
+            torch.empty(1 << 50, dtype=torch.uint8)
         return generate(**asked)
 
     monkeypatch.setattr(engine._model, "generate", in_little_memory)
