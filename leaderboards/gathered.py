@@ -15,6 +15,7 @@ from harness.statistics import joint_threshold
 from leaderboards.board import Board, load_board
 from leaderboards.decide.advice import Advice, Payoff, decide
 from leaderboards.decide.cases import Choices, make_choices
+from leaderboards.decide.contests import TuningContest, contests_against
 from leaderboards.decide.decision import CaseFigures, Decision, weigh
 from leaderboards.decide.scenario import Scenario, scenario_at
 from leaderboards.decide.verdict import Verdict, word
@@ -104,9 +105,14 @@ class Site:
         return {result.key: noticed for result in self.results if (noticed := troubles(result))}
 
     @cached_property
+    def _contests(self) -> dict[Key, TuningContest]:
+        """Every complete fine-tune against the best arm without tuning."""
+        return contests_against(self.table.best(tuned=False), self.table)
+
+    @cached_property
     def advice(self) -> Advice:
         """What to do, and the facts that decide it."""
-        advice = decide(self.table, self.ledger, self.board)
+        advice = decide(self.table, self.ledger, self.board, self._contests)
         if advice.contest is None:
             return advice
         compared = advice.contest.tuned.key, advice.contest.untuned.key
@@ -119,7 +125,7 @@ class Site:
         if figures is None or figures.costs is None or figures.net is None or figures.worth is None:
             return None
         chosen = self.decision.chosen
-        if chosen is not None and not self.choices.cases[chosen].shown:
+        if chosen is not None and self.choices.cases[chosen].gain_unproven:
             chosen = self._untuned_within_budget  # nothing is advised that is not shown to gain
         best = None if chosen is None else self.choices.cases[chosen]
         best_net = None if chosen is None else self.decision.figures[chosen].net
@@ -148,7 +154,7 @@ class Site:
     @cached_property
     def choices(self) -> Choices:
         """The complete rows, as they are weighed against each other."""
-        return make_choices(self.table, self.ledger)
+        return make_choices(self.table, self.ledger, self._contests)
 
     @cached_property
     def decision(self) -> Decision:

@@ -10,7 +10,8 @@ from harness.data.dataset import Dataset
 from harness.errors import UserError
 from harness.metrics import evaluate, primary_metric_of
 from harness.plugin_code import plugin_code
-from harness.score.judging import has_form, metrics_of
+from harness.score.judging import metrics_of
+from harness.score.replies import has_form
 from harness.task import Metric, Reply, Sample, Task
 
 TRIED_SAMPLES = 24

@@ -1,19 +1,20 @@
 """What follows from a table, as facts: what to fine-tune, that nothing should be, or that nothing can be said
 yet; what decides it, and what weakens it. `leaderboards.decide.verdict` words them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from harness.statistics import Estimate
 from harness.sweep.methods import Method
 from leaderboards.board import Board
+from leaderboards.decide.contests import TuningContest
 from leaderboards.decide.purchases import Outlook, outlook
 from leaderboards.decide.scenario import Scenario
 from leaderboards.money.ledger import CostLedger, Entry
 from leaderboards.money.payback import Payback
 from leaderboards.rank.baselines import Key
-from leaderboards.rank.standings import SIGNIFICANT, factors
+from leaderboards.rank.standings import factors
 from leaderboards.rank.tables import Row, Table
 from leaderboards.rank.winners import adjusted_low
 from leaderboards.text import POINTS, Unit
@@ -35,43 +36,6 @@ AdviceKind = Literal[
 """Fine-tune; no fine-tune adds anything worth having; the data do not decide; no candidate beats guessing or
 the most frequent answer; the best fine-tune collapsed or diverged; every fine-tune lost too much on guard
 tasks; no arm without tuning is complete; no fine-tune is; no candidate is."""
-
-
-@dataclass(frozen=True)
-class TuningContest:
-    """A fine-tune against the best arm without tuning, of whatever model."""
-
-    tuned: Row
-    untuned: Row
-    difference: Estimate | None
-    """The fine-tune minus the other; None where they share no samples."""
-
-    p: float
-    """That the two differ, corrected for all fine-tunes held against the arm (Holm)."""
-
-    @property
-    def seeds_known(self) -> bool:
-        """Whether it can be told how far another seed of either might differ."""
-        return self.tuned.seed_noise_known and self.untuned.seed_noise_known
-
-    @property
-    def shown(self) -> bool:
-        """Whether the fine-tune is proven to score more."""
-        return bool(self.seeds_known and self.difference and self.difference.low > 0 and self.p < SIGNIFICANT)
-
-    def below(self, margin: float) -> bool:
-        """Whether it is proven to gain less than so much."""
-        return bool(self.seeds_known and self.difference and self.difference.high < margin)
-
-
-def contests_against(untuned: Row, table: Table) -> dict[Key, TuningContest]:
-    """Every complete fine-tune against an arm without tuning, best score first."""
-    claims = table.claims(untuned)
-    return {
-        row.key: TuningContest(row, untuned, table.difference(row, untuned), claims[row.key])
-        for row in table.ranked
-        if row.tuned
-    }
 
 
 @dataclass(frozen=True)
@@ -238,13 +202,16 @@ class Advice:
     """How many times the two rows of the contest were published with other scores, this time among them."""
 
 
-def decide(table: Table, ledger: CostLedger, board: Board) -> Advice:
-    """The advice that a table gives.
+def decide(
+    table: Table, ledger: CostLedger, board: Board, contests_by_key: Mapping[Key, TuningContest]
+) -> Advice:
+    """The advice that a table gives. `contests_by_key`: of each complete fine-tune against the best arm that
+    was not tuned, whatever its model.
 
-    The fine-tunes are held, best score first, against the best arm that was not tuned, whatever its model.
-    The first one whose gain is clear of zero and stays significant after correction for all fine-tunes (Holm)
-    is advised: of many that gain nothing, the best one looks as if it did. A row that failed the guard
-    against forgetting is no choice, and one seed without another arm to borrow from shows nothing.
+    Best score first, the first one whose gain is clear of zero and stays significant after correction for all
+    fine-tunes (Holm) is advised: of many that gain nothing, the best one looks as if it did. A row that
+    failed the guard against forgetting is no choice, and one seed without another arm to borrow from shows
+    nothing.
     """
     count = len(table.rows)
     tuned_rows = [row for row in table.eligible if row.tuned]
@@ -254,9 +221,8 @@ def decide(table: Table, ledger: CostLedger, board: Board) -> Advice:
     if untuned is None:
         best = tuned_rows[0]
         return Advice("no_baseline", count, best, _weaknesses(best, table, ()), unit=table.unit)
-    by_key = contests_against(untuned, table)
-    contests = [by_key[row.key] for row in tuned_rows]
-    decisive = next((contest for contest in contests if contest.shown), None)
+    contests = [contests_by_key[row.key] for row in tuned_rows]
+    decisive = next((contest for contest in contests if contest.gain_proven), None)
     contest = decisive or contests[0]
     floor, kind, advised = _floor(table), _kind(contests, decisive, board), contest.untuned
     if _is_at(floor, table.eligible):

@@ -3,7 +3,8 @@
 from typing import Any
 
 from harness.statistics import Estimate
-from leaderboards.decide.advice import Advice, Payoff, TuningContest
+from leaderboards.decide.advice import Advice, Payoff
+from leaderboards.decide.contests import TuningContest
 from leaderboards.decide.purchases import Outlook, Precision, Purchase
 from leaderboards.rank.tables import Row
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.sweep.methods import Method
-from leaderboards.decide.advice import TuningContest, contests_against
+from leaderboards.decide.contests import TuningContest
 from leaderboards.money.budgets import draws_alone, gain_over
 from leaderboards.money.ledger import CostLedger, Entry
 from leaderboards.money.payback import NoFigure, doubt, spread_of
@@ -80,9 +80,9 @@ class Case:
     """Whether it can be told how far another seed of a fine-tune, or of the best arm without tuning, might
     differ: without it no share of the draws means anything."""
 
-    shown: bool = True
-    """Whether a fine-tune is shown to score more than the best arm without tuning; of that there is nothing
-    to show for an arm without."""
+    gain_unproven: bool = False
+    """Whether it is a fine-tune that is not shown to score more than the best arm without tuning; never so
+    of an arm without tuning."""
 
     @property
     def key(self) -> Key:
@@ -145,8 +145,9 @@ class Choices:
         return replace(self, cases=cases, steps=self.steps[:, list(places)])
 
 
-def make_choices(table: Table, ledger: CostLedger) -> Choices:
-    """The complete rows of a table as cases, and their smaller training budgets."""
+def make_choices(table: Table, ledger: CostLedger, contests_by_key: Mapping[Key, TuningContest]) -> Choices:
+    """The complete rows of a table as cases, and their smaller training budgets. `contests_by_key`: of every
+    complete fine-tune against the best arm without tuning."""
     entries = [entry for entry in ledger.entries if entry.row.score]
     used = set[str]()
     for entry in (*entries, *ledger.smaller):
@@ -154,11 +155,10 @@ def make_choices(table: Table, ledger: CostLedger) -> Choices:
         used |= {*entry.spend.devices}
     devices = sorted(used)
     untuned = table.best(tuned=False)
-    contests = contests_against(untuned, table) if untuned else {}
 
     cases = []
     for entry in entries:
-        evidence = _evidence_of_row(entry.row, contests.get(entry.row.key))
+        evidence = _evidence_of_row(entry.row, contests_by_key.get(entry.row.key))
         cases.append(_case(entry, None, evidence, table, ledger, devices))
     drawn = [ledger.draws.scores]
     for number, entry in enumerate(ledger.smaller):
@@ -186,24 +186,24 @@ class Evidence:
     """What the scores say of a candidate: see the fields of `Case`."""
 
     seeds_known: bool
-    shown: bool
+    gain_unproven: bool
 
 
 def _evidence_of_row(row: Row, contest: TuningContest | None) -> Evidence:
     """As the verdict has it, corrected for all fine-tunes. Without a contest it is not tuned, or there is no
     arm without tuning."""
     if not row.tuned:
-        return Evidence(seeds_known=True, shown=True)
+        return Evidence(seeds_known=True, gain_unproven=False)
     if contest is None:
-        return Evidence(row.seed_noise_known, shown=False)
-    return Evidence(contest.seeds_known, contest.shown)
+        return Evidence(row.seed_noise_known, gain_unproven=True)
+    return Evidence(contest.seeds_known, not contest.gain_proven)
 
 
 def _evidence_of_budget(row: Row, untuned: Row | None, table: Table) -> Evidence:
     """A smaller budget is not ranked: the interval of its gain counts alone."""
     gain = gain_over(untuned, row, table)
     seeds_known = row.seed_noise_known and (untuned is None or untuned.seed_noise_known)
-    return Evidence(seeds_known, shown=bool(seeds_known and gain and gain.low > 0))
+    return Evidence(seeds_known, gain_unproven=not (seeds_known and gain and gain.low > 0))
 
 
 def _case(
@@ -238,7 +238,7 @@ def _case(
         entry,
         budget,
         seeds_known=evidence.seeds_known,
-        shown=evidence.shown,
+        gain_unproven=evidence.gain_unproven,
         training=placed(spend.training_by_device) or (),
         labels=spend.labels,
         devices=placed(spend.devices) or (),

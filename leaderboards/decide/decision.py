@@ -265,9 +265,8 @@ def _usd(seconds: Seconds | None, scenario: Scenario) -> float | None:
 
 def advisable(cases: Sequence[Case], among: Sequence[int]) -> list[int]:
     """Without the fine-tunes that are not shown to score more than untuned arms, if any is."""
-    if not any(cases[place].tuned and cases[place].shown for place in among):
-        return [*among]
-    return [place for place in among if cases[place].shown]
+    proven = [place for place in among if not cases[place].gain_unproven]
+    return proven if any(cases[place].tuned for place in proven) else [*among]
 
 
 def best_place(

@@ -32,7 +32,7 @@ const advice = (decision) => {
   const odds = share ? `worth it in ${share} of the draws.` : "how far another seed would differ is unknown.";
   if (chosen === bestTuned) {
     const more = `worth ${value} more than ${name(reference)}, the best without tuning; ${odds}`;
-    return cases[chosen].shown ? `Tune ${name(chosen)}: ${more}` : `Not shown yet: as measured, ${name(chosen)} is ${more}`;
+    return cases[chosen].gain_unproven ? `Not shown yet: as measured, ${name(chosen)} is ${more}` : `Tune ${name(chosen)}: ${more}`;
   }
   const less = `${name(bestTuned)}, the best fine-tune, is worth ${value} less; ${odds}`;
   return `Don’t tune: use ${name(chosen)}. ${less}`;

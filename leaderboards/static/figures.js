@@ -52,8 +52,8 @@ const worthOfAll = (scenario, rightAnswer = scenario.right_answer_usd) =>
 
 // Without the fine-tunes that are not shown to score more than untuned arms, if any is.
 const advisable = (among) => {
-  const shown = among.filter((place) => cases[place].shown);
-  return shown.some((place) => cases[place].tuned) ? shown : among;
+  const proven = among.filter((place) => !cases[place].gain_unproven);
+  return proven.some((place) => cases[place].tuned) ? proven : among;
 };
 
 const bestOf = (among, totals, worth) => {

@@ -64,7 +64,7 @@ def _case_data(case: Case, scale: ScoreScale, unit: Unit) -> dict[str, Any]:
         "tuned": case.tuned,
         "forgets": case.forgets,
         "seeds_known": case.seeds_known,
-        "shown": case.shown,
+        "gain_unproven": case.gain_unproven,
         "few_shot": case.method == "few_shot",
         "method": case.method,
         "score": case.score,

@@ -54,7 +54,7 @@ def _advice(choices: Choices, decision: Decision) -> str:
     value = f"{usd(abs(net.value))} ({plain_usd(low)} to {plain_usd(high)})"
     if chosen == best:
         over = f"{labels[reference]}, the best without tuning"
-        if choices.cases[best].shown:
+        if not choices.cases[best].gain_unproven:
             return f"Tune {labels[best]}: worth {value} more than {over}; {odds}."
         return f"Not shown yet: as measured, {labels[best]} is worth {value} more than {over}; {odds}."
     rejected = f"{labels[best]}, the best fine-tune"
