@@ -24,8 +24,9 @@ import functools
 import itertools
 import operator
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 LABELS = ("true", "false", "unknown")
 
@@ -34,8 +35,7 @@ World = tuple[int, ...]
 """For every thing, its place or whether it is so."""
 
 
-@dataclass(frozen=True)
-class Fact:
+class Fact(NamedTuple):
     """Something that holds in some of the worlds; the table above lists all kinds."""
 
     name: str
@@ -156,20 +156,20 @@ def draw(generator: random.Random, rules: Rules, *, difficulty: int, label: str)
         premises = _draw_premises(generator, rules, size, PREMISES[difficulty - 1])
         # A statement about something that no premise mentions would be seen to be unknown at a glance.
         mentioned = set(itertools.chain.from_iterable(premise.things for premise in premises))
-        puzzles = [
-            Puzzle(size, premises, statement)
+        premise_masks = [mask(premise, rules.kind, size) for premise in premises]
+        fitting = [
+            statement
             for statement in statements
             if mentioned.issuperset(statement.things)
+            and judge(mask(statement, rules.kind, size), premise_masks) == wanted
         ]
-        fitting = [puzzle for puzzle in puzzles if judge(puzzle, rules.kind) == wanted]
         if fitting:
-            return generator.choice(fitting)
+            return Puzzle(size, premises, generator.choice(fitting))
 
 
-def judge(puzzle: Puzzle, kind: Kind) -> Verdict:
-    """Try the premises one at a time, then in pairs and so on, until a combination settles the statement."""
-    statement = mask(puzzle.statement, kind, puzzle.size)
-    premises = [mask(premise, kind, puzzle.size) for premise in puzzle.premises]
+def judge(statement: int, premises: Sequence[int]) -> Verdict:
+    """Try the premises one at a time, then in pairs and so on, until a combination settles the statement.
+    All of them are masks."""
     worlds_left = functools.reduce(operator.and_, premises)
     if worlds_left & statement and worlds_left & ~statement:
         return Verdict("unknown", 0)

@@ -1,6 +1,7 @@
 """Every bundled task keeps its promises."""
 
 import ast
+import dataclasses
 import hashlib
 import json
 import os
@@ -22,6 +23,7 @@ from harness.authoring.check import check_task
 from harness.data.dataset import Dataset, load_dataset
 from harness.data.sources import UnreachableData
 from harness.plugins.registry import bundled_folder, find_plugins, load_task
+from harness.task import Splits
 from harness.task.prompts import fields_of
 
 PLUGINS = find_plugins(entry_points=False)
@@ -56,12 +58,17 @@ PERPLEXITY_TASKS = ["recipe_text"]
 
 
 @cache
+def rows(name: str) -> Splits:
+    return load_task(name, PLUGINS).data()
+
+
+@cache
 def dataset(name: str) -> Dataset:
-    return load_dataset(load_task(name, PLUGINS))
+    return load_dataset(dataclasses.replace(load_task(name, PLUGINS), data=lambda: rows(name)))
 
 
 def rows_sha256(name: str) -> str:
-    splits = load_task(name, PLUGINS).data()
+    splits = rows(name)
     return hashlib.sha256(
         json.dumps([splits.train, splits.dev, splits.test], sort_keys=True).encode()
     ).hexdigest()[:16]
@@ -186,9 +193,8 @@ def test_nothing_is_asked_twice_in_or_across_splits(name: str) -> None:
 
 @pytest.mark.parametrize("name", LOCAL_TASKS)
 def test_a_fresh_test_set_shares_no_row_with_the_published_one(name: str) -> None:
-    data = load_task(name, PLUGINS).data
-    fresh = data(test_seed=1)  # type: ignore[call-arg]
-    published = data()
+    fresh = load_task(name, PLUGINS).data(test_seed=1)  # type: ignore[call-arg]
+    published = rows(name)
     assert fresh.train == published.train
     assert len(fresh.test) == 300
     assert not {json.dumps(row) for row in fresh.test} & {json.dumps(row) for row in published.test}

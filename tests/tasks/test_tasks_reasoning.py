@@ -1,7 +1,7 @@
 """The reasoning tasks are right, graded and short, and matching words does not solve them."""
 
+import dataclasses
 import itertools
-import json
 import re
 import sqlite3
 from collections import Counter
@@ -38,7 +38,7 @@ def the_rows(name: str) -> Splits:
 
 @cache
 def the_data(name: str) -> Dataset:
-    return load_dataset(the_task(name))
+    return load_dataset(dataclasses.replace(the_task(name), data=lambda: the_rows(name)))
 
 
 def all_rows(name: str) -> list[Mapping[str, Any]]:
@@ -117,14 +117,6 @@ def test_the_answer_of_the_nearest_training_sample_is_mostly_wrong(name: str) ->
 def test_the_most_frequent_answer_is_mostly_wrong(name: str) -> None:
     (answer, _), *_ = Counter(sample.targets[0] for sample in the_data(name).train).most_common(1)
     assert score(name, [answer] * len(the_data(name).test)) <= 0.1
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_fresh_test_set_has_no_row_of_the_usual_one(name: str) -> None:
-    fresh = the_task(name).data(test_seed=1)  # type: ignore[call-arg]
-    usual = the_rows(name)
-    assert fresh.train == usual.train
-    assert not {json.dumps(row) for row in fresh.test} & {json.dumps(row) for row in usual.test}
 
 
 # story_qa: read the story again, sentence by sentence, with patterns of our own.
