@@ -198,21 +198,20 @@ def shown() -> Showcase:
 
 
 @pytest.fixture(scope="session")
-def visits() -> dict[tuple[str, int, str], Visit]:
-    """The visits that were paid, by kind of page, width and colours."""
+def visits() -> dict[tuple[str, int], dict[str, Visit]]:
+    """The visits that were paid, by kind of page and width, and then by colours."""
     return {}
 
 
 @pytest.fixture
-def visited(browser: Any, shown: Showcase, visits: dict[tuple[str, int, str], Visit]) -> Visited:
+def visited(browser: Any, shown: Showcase, visits: dict[tuple[str, int], dict[str, Visit]]) -> Visited:
     """(kind, width, scheme) → the one visit to this page of the showcase."""
     need("axe_playwright_python", reason="needs axe-playwright-python, which carries axe-core")
 
     def visit_once(kind: str, width: int, scheme: str) -> Visit:
-        if (kind, width, scheme) not in visits:
-            address = shown.kinds[kind].as_uri()
-            visits[kind, width, scheme] = visit(browser, address, width=width, scheme=scheme)
-        return visits[kind, width, scheme]
+        if (kind, width) not in visits:
+            visits[kind, width] = visit(browser, shown.kinds[kind].as_uri(), width=width)
+        return visits[kind, width][scheme]
 
     return visit_once
 

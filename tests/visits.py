@@ -1,8 +1,8 @@
 """What a browser sees of a page: a visit takes a second and more, so that one records whatever tests want to
-know of the page at its width and in its colours."""
+know of the page at its width."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -16,21 +16,47 @@ PAPER = 1032
 
 PARTS = ("main h1", "main h2", "main tr", "main article", "main figure")
 
-FAULTS = (
-    "(options) => axe.run(document, {...options, preload: false, resultTypes: ['violations']})"
-    ".then((found) => found.violations)"
-)
-RULES: dict[str, dict[str, list[str]]] = {
-    "light": {},
-    "dark": {"runOnly": ["color-contrast", "link-in-text-block"]},
-}
-"""What axe-core looks for: everything;
-in the dark only colours are others, held to the same level of contrast."""
+CONTRAST = ["color-contrast", "link-in-text-block"]
+"""What axe-core looks for in the dark, where only colours are others, held to the same level of contrast."""
+
+FAULTS = """async (contrast) => {
+  const options = { preload: false, resultTypes: ["violations"] };
+  const run = async (where, which) => (await axe.run(where, { ...options, ...which })).violations;
+  const looks = new Map(), numbers = new Map();
+  const written = (element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+  const look = (element) => {
+    if (!numbers.has(element)) {
+      const style = getComputedStyle(element);
+      const key = [
+        element.parentElement ? look(element.parentElement) : "", element.localName, element.getAttribute("class"),
+        written(element), style.color, style.backgroundColor, style.backgroundImage, style.opacity, style.fontSize,
+        style.fontWeight, style.textDecorationLine,
+      ].join("|");
+      if (!looks.has(key)) looks.set(key, looks.size);
+      numbers.set(element, looks.get(key));
+    }
+    return numbers.get(element);
+  };
+  const first = new Map(), last = new Map();
+  for (const element of document.body.querySelectorAll("*")) {
+    if (!element.checkVisibility() || !(written(element) || element.matches("input, select, textarea"))) continue;
+    if (!first.has(look(element))) first.set(look(element), element);
+    last.set(look(element), element);
+  }
+  const samples = [...new Set([...first.values(), ...last.values()])];
+  const colours = samples.length ? await run({ include: samples }, { runOnly: contrast.only }) : [];
+  if (contrast.alone) return colours;
+  const rules = Object.fromEntries(contrast.only.map((rule) => [rule, { enabled: false }]));
+  return [...colours, ...(await run(document, { rules }))];
+}"""
+"""All that axe-core finds on a page; or of contrast alone, which takes it longer than all else together. Texts
+whose elements, up to the root, are of the same classes and colours have one look, and of each look the first and
+the last are judged."""
 
 
 @dataclass(frozen=True)
 class Visit:
-    """One page, opened once."""
+    """One page, as it is in one scheme of colours."""
 
     complaints: list[str]
     """What the console, failed requests and answers of 400 and above said."""
@@ -80,24 +106,39 @@ def listened_to(page: Any) -> list[str]:
 
 
 @cache
-def _tab(browser: Any, width: int, scheme: Any) -> tuple[Any, list[str]]:
-    """A page for all visits of this width and in these colours, and what it says: a new one takes longer to
-    start than most pages to load."""
+def tab(browser: Any, width: int, *, scripts: bool = True) -> tuple[Any, list[str]]:
+    """A page for all visits of this width, and what it says: a new one takes longer to start than most pages
+    to load."""
     # Without smooth scrolling, which a reader can ask for, nothing has to be waited for.
     page = browser.new_page(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+        viewport={"width": width, "height": 900}, reduced_motion="reduce", java_script_enabled=scripts
     )
     return page, listened_to(page)
 
 
-def visit(browser: Any, address: str, *, width: int, scheme: Any) -> Visit:
-    """Open a page and record it."""
-    page, complaints = _tab(browser, width, scheme)
+def visit(browser: Any, address: str, *, width: int) -> dict[str, Visit]:
+    """Open a page once, and record it in light and in dark colours, which only its style asks for."""
+    page, complaints = tab(browser, width)
     complaints.clear()
+    page.emulate_media(color_scheme="light")
     page.goto(address, wait_until="load")
-    seen = {
+    light = _seen(page, complaints)
+    page.emulate_media(color_scheme="dark")
+    dark = replace(light, faults=faults_of(page, "dark"), **_policy(page, complaints))
+    page.goto("about:blank")
+    return {"light": light, "dark": dark}
+
+
+def _policy(page: Any, complaints: list[str]) -> dict[str, Any]:
+    return {
         "violations": page.evaluate("window.violations"),
+        "complaints": list(complaints),
         "max_width": page.evaluate("getComputedStyle(document.body).maxWidth"),
+    }
+
+
+def _seen(page: Any, complaints: list[str]) -> Visit:
+    seen = {
         "scroll_width": page.evaluate("document.documentElement.scrollWidth"),
         "row_heights": page.evaluate(
             "[...document.querySelectorAll('tr')].map((row) => row.getBoundingClientRect().height)"
@@ -109,11 +150,10 @@ def visit(browser: Any, address: str, *, width: int, scheme: Any) -> Visit:
             return table && [table.scrollWidth, table.parentElement.clientWidth];
         }"""),
         "ends_on_paper": _ends_on_paper(page),
-        "complaints": list(complaints),
-        "faults": _faults(page, scheme),
     }
-    page.goto("about:blank")
-    return Visit(**seen)
+    policy = _policy(page, complaints)
+    unfold(page)
+    return Visit(**seen, **policy, faults=faults_of(page, "light"))
 
 
 def rows_of(page: Any) -> list[str]:
@@ -145,12 +185,18 @@ def _ends_on_paper(page: Any) -> list[float]:
     return ends
 
 
-def _faults(page: Any, scheme: str) -> list[str]:
+def unfold(page: Any) -> None:
+    """Open all that is folded, and have axe-core at hand: what is asked of a page as it was loaded comes
+    before."""
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     page.evaluate(_axe())
+
+
+def faults_of(page: Any, scheme: str) -> list[str]:
+    """The serious faults of a page that was unfolded; in the dark, those of its colours."""
     return [
         f"{fault['id']}: {place['html'][:200]} {place['failureSummary'][:300]}"
-        for fault in page.evaluate(FAULTS, RULES[scheme])
+        for fault in page.evaluate(FAULTS, {"only": CONTRAST, "alone": scheme == "dark"})
         if fault["impact"] in ("serious", "critical")
         for place in fault["nodes"]
     ]

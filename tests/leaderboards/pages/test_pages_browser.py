@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from showcase import KINDS, Showcase
-from visits import LISTEN, PAPER, Visited, listened_to, rows_of, unseen_parts
+from visits import LISTEN, PAPER, Visited, rows_of, tab, unseen_parts
 
 KIB = 1024
 INDEX, PAGE, SCRIPT = 150 * KIB, 300 * KIB, 15_000
@@ -55,15 +55,15 @@ def test_a_page_fits_a_phone(visited: Visited, kind: str) -> None:
 def test_a_served_page_is_silent_and_fits_a_phone(
     browser: Any, shown: Showcase, server: str, kind: str
 ) -> None:
-    page = browser.new_page(viewport={"width": 360, "height": 800})
-    said = listened_to(page)
+    page, said = tab(browser, 360)
+    said.clear()
     path = shown.kinds[kind].relative_to(shown.site.parent)
     page.goto(f"{server}{path.as_posix()}", wait_until="load")
     assert page.evaluate("window.violations") == []
     assert said == []
     assert page.evaluate("getComputedStyle(document.body).maxWidth") != "none"
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    page.close()
+    page.goto("about:blank")
 
 
 @pytest.mark.parametrize("width", [360, 1280])
@@ -107,14 +107,12 @@ def test_a_violation_would_be_noticed(browser: Any, shown: Showcase) -> None:
 def test_a_page_says_the_same_without_javascript(
     browser: Any, shown: Showcase, visited: Visited, kind: str
 ) -> None:
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
+    page, _ = tab(browser, 1280, scripts=False)
     page.goto(shown.kinds[kind].as_uri())
     scripted = visited(kind, 1280, "light")
     assert rows_of(page) == scripted.rows
     # Nothing waits hidden for a script but the tools that need one.
     assert unseen_parts(page) == scripted.unseen == []
-    context.close()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -129,3 +127,9 @@ def test_every_page_and_every_script_keeps_to_its_budget(shown: Showcase) -> Non
     scripts = sorted((shown.site / "static").glob("*.js"))
     assert "site.js" in [path.name for path in scripts]
     assert {path.name: path.stat().st_size for path in scripts if path.stat().st_size > SCRIPT} == {}
+
+
+def test_no_script_asks_for_the_colours(shown: Showcase) -> None:
+    """A page that turns dark while it is open is then the one that is opened in the dark."""
+    scripts = [*(shown.site / "static").glob("*.js"), shown.review]
+    assert [path.name for path in scripts if "matchMedia" in path.read_text(encoding="utf-8")] == []
