@@ -3,7 +3,7 @@ out."""
 
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -147,6 +147,14 @@ class Opened:
             else:
                 self.page.fill(f"#{name}", str(value))
 
+    def take_back(self, names: Iterable[str]) -> None:
+        """Write what stood in these fields when the page was opened."""
+        for name in names:
+            text, checked = self.page.eval_on_selector(
+                f"#{name}", "(field) => [field.defaultValue, field.defaultChecked]"
+            )
+            self.write({name: checked if name in ("cache", "owned") else text})
+
     def fault(self, name: str) -> str:
         return str(self.page.inner_text(f"#{name}-error"))
 
@@ -280,10 +288,11 @@ EDITS: list[dict[str, Any]] = [
 
 
 def test_every_edit_shows_the_figures_that_python_works_out(browser: Any, folder: Path, site: Site) -> None:
-    for values in EDITS:
-        with Opened(browser, folder) as opened:
+    with Opened(browser, folder) as opened:
+        for values in EDITS:
             opened.write(values)
             assert_shows(opened, cost_page(site, scenario_of(site, values)))
+            opened.take_back(values)
 
 
 def test_one_edit_after_another_never_leaves_anything_behind(browser: Any, folder: Path, site: Site) -> None:
