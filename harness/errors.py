@@ -26,7 +26,9 @@ def from_here(path: Path) -> Path:
 
 def suggest(name: str, allowed: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the closest allowed name, or an empty string."""
-    close = difflib.get_close_matches(name, list(allowed), n=1)
+    names = list(allowed)
+    other_case = [allowed_name for allowed_name in names if allowed_name.casefold() == name.casefold()]
+    close = other_case or difflib.get_close_matches(name, names, n=1)
     return f" Did you mean '{close[0]}'?" if close else ""
 
 
@@ -45,6 +47,11 @@ def raised(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return f"called exit({'' if error.code is None else short_repr(error.code)}){authors_line(error)}"
     return f"raised {one_line(error)}{authors_line(error)}"
+
+
+def shortened(text: str, most: int) -> str:
+    """A text of at most so many characters, its end replaced by "…" where it has more."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def one_line(error: BaseException) -> str:

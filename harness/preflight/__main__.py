@@ -1,7 +1,7 @@
 """The preflight's process: loads tokenizers and configurations, and looks at what they make of prompts.
 
-The driver starts it as `python -m harness.preflight`, with bounds on its time and its memory: templates are
-code of whoever published a model.
+The driver starts it as `python -m harness.preflight SECONDS`, the processor time that a job may take. Memory
+is bounded, too: templates are code of whoever published a model.
 """
 
 import os
@@ -19,12 +19,13 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 from transformers import AutoConfig, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from harness.errors import one_line
+from harness.errors import one_line, shortened
 from harness.preflight.job import ModelJob, ModelReport, Remark
 from harness.preflight.look import look
 from harness.preflight.reach import reach
 from harness.preflight.weights import weights_remarks
 from harness.workers.memory import MEMORY, bound_memory
+from harness.workers.processor import bound_processor_seconds
 from harness.workers.worker import Handler, Message, Report, serve
 
 
@@ -56,7 +57,7 @@ def _remarks(job: ModelJob, report: Report) -> Iterator[Remark]:
         except MemoryError:
             raise
         except Exception as error:  # a damaged file makes the libraries raise anything
-            sentence = f"its {part} cannot be loaded: {one_line(error)[:300]}"
+            sentence = f"its {part} cannot be loaded: {shortened(one_line(error), 300)}"
             yield Remark(severity="refuse", fact=part, sentence=sentence)
             return
     config = loaded["configuration"]
@@ -75,7 +76,13 @@ def _remarks(job: ModelJob, report: Report) -> Iterator[Remark]:
 
 def _start() -> Handler:
     bound_memory()
-    return examine
+    processor_seconds = float(sys.argv[1])
+
+    def examine_within_bounds(message: Message, report: Report) -> Message:
+        bound_processor_seconds(processor_seconds)
+        return examine(message, report)
+
+    return examine_within_bounds
 
 
 def main() -> None:

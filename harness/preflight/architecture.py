@@ -2,13 +2,14 @@
 
 It has torch, and loads no weights.
 
-The driver starts it as `python -m harness.preflight.architecture`, and only for what a tokenizer and a
-configuration do not tell.
+The driver starts it as `python -m harness.preflight.architecture SECONDS`, the processor time of a job, and
+only for what a tokenizer and a configuration do not tell.
 """
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from huggingface_hub import try_to_load_from_cache
@@ -17,9 +18,11 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from harness.engines.gguf import save_without_weights
 from harness.engines.targets import check_target_modules
 from harness.engines.weights import load_without_numbers
-from harness.errors import UserError, one_line
+from harness.errors import UserError, one_line, shortened
 from harness.preflight.job import GgufJob, LayersJob, ModelReport, Remark
+from harness.records.preflight import Severity
 from harness.workers.memory import bound_memory
+from harness.workers.processor import bound_processor_seconds
 from harness.workers.worker import Handler, Message, Report, serve
 
 
@@ -43,8 +46,53 @@ def _gguf_remarks(job: GgufJob) -> Iterator[Remark]:
     except UserError as error:
         yield Remark(severity="refuse", fact="conversion", sentence=str(error))
     except OSError as error:
-        sentence = f"its tokenizer could not be looked at: {one_line(error)[:300]}"
+        sentence = f"its tokenizer could not be looked at: {shortened(one_line(error), 300)}"
         yield Remark(severity="warn", fact="conversion", sentence=sentence)
+
+
+class _Verdict(NamedTuple):
+    """What an error that a library raised over a model means for the sweep."""
+
+    error: type[Exception]
+    fact: str
+    sentence: Callable[[Exception], str]
+    of_weights: Severity
+    """Where the weights are here: a worker would stumble over the same files."""
+
+    of_quantised: Severity
+    """Where these are quantised: their shapes only their device knows."""
+
+    of_configuration: Severity
+    """Where nothing but the configuration was looked at."""
+
+
+def _unbuilt(error: Exception) -> str:
+    why = shortened(one_line(error), 300)
+    return f"it cannot be loaded: {why}; correct its config.json, or install what that asks for"
+
+
+def _too_large(_: Exception) -> str:
+    return "its layers took too much memory to look at"
+
+
+_VERDICTS = (
+    _Verdict(UserError, "weights", str, "refuse", "warn", "refuse"),
+    # Of the bound on memory, which files that are mapped count for.
+    _Verdict(MemoryError, "layers", _too_large, "warn", "warn", "warn"),
+    _Verdict(ImportError, "layers", _unbuilt, "refuse", "refuse", "warn"),
+    # Whatever the libraries think of what the configuration says.
+    _Verdict(Exception, "layers", _unbuilt, "refuse", "warn", "warn"),
+)
+"""The first whose error it is counts."""
+
+
+def _verdict_remark(error: Exception, *, has_weights: bool, config: Any) -> Remark:
+    verdict = next(verdict for verdict in _VERDICTS if isinstance(error, verdict.error))
+    is_quantised = getattr(config, "quantization_config", None) is not None
+    severity = verdict.of_configuration
+    if has_weights:
+        severity = verdict.of_quantised if is_quantised else verdict.of_weights
+    return Remark(severity=severity, fact=verdict.fact, sentence=verdict.sentence(error))
 
 
 def _layer_remarks(job: LayersJob) -> Iterator[Remark]:
@@ -59,20 +107,8 @@ def _layer_remarks(job: LayersJob) -> Iterator[Remark]:
         else:
             with torch.device("meta"):  # layers with their names and shapes, and no numbers in them
                 model = AutoModelForCausalLM.from_config(config)
-    except UserError as error:
-        yield _unfit(str(error), "weights", config)
-        return
-    except MemoryError:  # of the bound, which files that are mapped count for
-        yield Remark(severity="warn", fact="layers", sentence="its layers took too much memory to look at")
-        return
-    except ImportError as error:
-        yield Remark(severity="refuse" if has_weights else "warn", fact="layers", sentence=_unbuilt(error))
-        return
-    except Exception as error:  # whatever the libraries think of what the configuration says
-        if has_weights:
-            yield _unfit(_unbuilt(error), "layers", config)
-        else:
-            yield Remark(severity="warn", fact="layers", sentence=_unbuilt(error))
+    except Exception as error:
+        yield _verdict_remark(error, has_weights=has_weights, config=config)
         return
     for probe in job.targets:
         try:
@@ -81,18 +117,6 @@ def _layer_remarks(job: LayersJob) -> Iterator[Remark]:
             yield Remark(
                 severity="refuse", fact="target_modules", sentence=str(error), candidates=probe.candidates
             )
-
-
-def _unbuilt(error: Exception) -> str:
-    why = one_line(error)[:300]
-    return f"it cannot be loaded: {why}; correct its config.json, or install what that asks for"
-
-
-def _unfit(sentence: str, fact: str, config: Any) -> Remark:
-    """What a worker would say of the same files; of quantised ones, whose shapes only their device knows, it
-    is not sure."""
-    is_quantised = getattr(config, "quantization_config", None) is not None
-    return Remark(severity="warn" if is_quantised else "refuse", fact=fact, sentence=sentence)
 
 
 def _bytes_of_weights(job: LayersJob) -> int:
@@ -106,7 +130,13 @@ def _bytes_of_weights(job: LayersJob) -> int:
 
 def _start() -> Handler:
     bound_memory()
-    return examine
+    processor_seconds = float(sys.argv[1])
+
+    def examine_within_bounds(message: Message, report: Report) -> Message:
+        bound_processor_seconds(processor_seconds)
+        return examine(message, report)
+
+    return examine_within_bounds
 
 
 def main() -> None:

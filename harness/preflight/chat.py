@@ -6,12 +6,17 @@ from typing import Any
 
 from harness.engines.rendering import TODAY, ChatTemplate
 from harness.engines.template import TemplateFacts, template_facts, template_source, unread_arguments
+from harness.errors import shortened
 from harness.preflight.job import ModelJob, Remark
 
 QUESTION = "gainboardquestion"
 """A word that no template writes by itself."""
 
-_MARK = re.compile(r"<\|?[\w:]*(?:think|thought|reason)\w*\|?>|\[(?:THINK|REASON)\w*\]", re.ASCII)
+_MARK = re.compile(
+    r"<\|?[\w:]*(?:think|thought|reason)\w*\|?>|\[(?:think|reason)\w*\]|◁think▷"
+    r"|<\|channel\|>analysis<\|message\|>",
+    re.ASCII | re.IGNORECASE,
+)
 """What begins a thought, in the ways in which models have it."""
 
 
@@ -151,4 +156,4 @@ def _own_words(job: ModelJob, tokenizer: Any) -> str:
         before = before.replace(token, "\n")
     lines = [line.strip() for line in before.splitlines()]
     words = " ".join(line for line in lines if len(re.findall(r"\w+", line)) > 2)
-    return words if len(words) <= 160 else f"{words[:159]}…"
+    return shortened(words, 160)

@@ -2,6 +2,7 @@
 which may neither take long nor grow large."""
 
 import importlib.util
+import signal
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,9 +19,13 @@ from harness.sweep.run import Run
 from harness.workers.listener import Event, JobBegan, JobsEnded, Listener, PhaseBegan
 from harness.workers.worker import JobFailed, Message, Worker, WorkerDied
 
-SECONDS_EACH, SECONDS_TOGETHER = 20.0, 60.0
-"""That the look at one model, and at all of them, may take;
-starting the processes that look is not counted."""
+PROCESSOR_SECONDS = 20.0
+"""That the look at one model may compute for.
+Only a damaged model, or a template without end, takes longer."""
+
+SECONDS_EACH, SECONDS_TOGETHER = 60.0, 180.0
+"""That the look at one model, and at all of them, may take by the clock, which also counts a slow disk and
+whatever else the machine does. Starting the processes that look is not counted."""
 
 TOKENIZERS, LAYERS = "harness.preflight", "harness.preflight.architecture"
 """The processes. The second has to import torch, so it is started only where layers are asked for, or a GGUF
@@ -160,20 +165,25 @@ class _Examiner:
         try:
             with _ending(worker, late, seconds), self._allowance.spending():
                 answer = worker.request(job.model_dump(mode="json"), hear)
-        except WorkerDied:
+        except WorkerDied as death:
             self.close()
-            if once_more and not late.is_set():
+            if late.is_set():
+                over = f"{began_with} was not over after {seconds:.0f} seconds"
+                return [_warning("time", f"{over}, so it was looked at in part; is this machine very busy?")]
+            if death.by_signal == signal.SIGXCPU:
+                outcome = f"was not over after {PROCESSOR_SECONDS:.0f} s of computing"
+                return [_after_death(job, f"{began_with} {outcome}")]
+            if once_more:
                 return self.remarks(job, once_more=False)
-            over = f"was not over after {seconds:.0f} seconds"
-            outcome = over if late.is_set() else "ended the process that did it"
-            return [_after_death(job, f"{began_with} {outcome}")]
+            return [_after_death(job, f"{began_with} ended the process that did it")]
         except JobFailed as error:  # a fault of ours, which must not keep anybody from a sweep
             return [_warning("look", f"it could not be looked at: {error}")]
         return ModelReport(remarks=answer["remarks"]).remarks
 
     def _started(self) -> Worker:
         if self._worker is None:
-            self._worker = Worker(self._module, [], log=self._log, environment=self._environment)
+            arguments = [str(PROCESSOR_SECONDS)]
+            self._worker = Worker(self._module, arguments, log=self._log, environment=self._environment)
         return self._worker
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from harness.engines.completion import answer_text
 from harness.engines.encode import NO_TOKENS, Encoded, PromptEncoder
 from harness.engines.engine import check_vocabulary, context_length
 from harness.engines.held import cannot_be_held
-from harness.errors import UserError
+from harness.errors import UserError, shortened
 from harness.preflight.chat import chat_remarks
 from harness.preflight.conversations import conversation_remarks
 from harness.preflight.job import ModelJob, PromptProbe, Remark, TrainingProbe
@@ -27,6 +27,10 @@ def look(job: ModelJob, tokenizer: Any, config: Any, announce: Announce = lambda
 
     `config`: of transformers.
     """
+    if context_length(config, None) < 1:
+        sentence = f"its context is of {context_length(config, None)} tokens: correct max_position_embeddings"
+        yield Remark(severity="refuse", fact="context", sentence=f"{sentence} in its config.json")
+        return
     yield from _vocabulary(tokenizer, config)
     yield from _end_of_answer(job, tokenizer)
     try:
@@ -234,8 +238,8 @@ def _otherwise_back(
             fact="read_back",
             task=probe.task,
             sentence=f"{len(changed)} of {len(answers)} targets looked at come back from this model's tokens "
-            f"as another text, such as {_short(target)!r} as {_short(text)!r}: no answer matches them "
-            "exactly; reword these targets, or rank by another metric",
+            f"as another text, such as {shortened(target, 60)!r} as {shortened(text, 60)!r}: no answer "
+            "matches them exactly; reword these targets, or rank by another metric",
         )
 
 
@@ -260,7 +264,7 @@ def _ends_within(
         fact="special_tokens",
         task=probe.task,
         sentence=f"{len(held_ends)} of {len(answers)} targets looked at hold a {kind} that ends an answer of "
-        f"this model, such as {end[0]!r} in {_short(target)!r}: what follows it is never written; "
+        f"this model, such as {end[0]!r} in {shortened(target, 60)!r}: what follows it is never written; "
         "reword these targets",
     )
 
@@ -285,7 +289,3 @@ def _training(probe: TrainingProbe, encoder: PromptEncoder, config: Any) -> Iter
         f"longer than {longest:,} tokens, up to {max(lengths):,}: they are not trained on; raise max_length"
         + (f" (the model's context ends at {longest:,})" if longest < probe.max_length else ""),
     )
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:59]}…"

@@ -48,6 +48,11 @@ class JobFailed(Exception):
 class WorkerDied(JobFailed):
     """The worker process ended; another must be started for further jobs."""
 
+    def __init__(self, reason: str, *, by_signal: signal.Signals | None = None) -> None:
+        """`by_signal`: what ended it; None where it ended by itself."""
+        super().__init__(reason)
+        self.by_signal = by_signal
+
 
 class WorkersStop(BaseException):
     """This process ends its workers at the user's wish: nothing that fails for it is anybody's failure."""
@@ -174,13 +179,12 @@ class Worker:
     def _death(self) -> WorkerDied:
         status = self._process.wait()
         check_not_stopping()
-        how = (
-            f"was killed by signal {signal.Signals(-status).name}"
-            if status < 0
-            else f"ended with exit code {status}"
+        by_signal = signal.Signals(-status) if status < 0 else None
+        how = f"was killed by signal {by_signal.name}" if by_signal else f"ended with exit code {status}"
+        hint = "; out of memory?" if by_signal == signal.SIGKILL else ""
+        return WorkerDied(
+            f"the {self.name} worker {how}{hint} (log: {from_here(self.log)})", by_signal=by_signal
         )
-        hint = "; out of memory?" if status == -signal.SIGKILL else ""
-        return WorkerDied(f"the {self.name} worker {how}{hint} (log: {from_here(self.log)})")
 
     def terminate(self) -> None:
         """Tell the process to end: whoever waits for its answer learns that it died."""

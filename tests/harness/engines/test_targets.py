@@ -91,6 +91,7 @@ def test_a_name_that_matches_nothing_is_refused_though_others_match() -> None:
     assert "'v_porj' matches no module of this model. Did you mean 'v_proj'?" in said
     assert "embed_tokens" not in said, "that would be refused next"
     assert "There are q_proj, k_proj" in said
+    assert "Did you mean 'q_proj'?" in refusal(toy("toy-llama"), ("Q_proj",))
 
 
 def test_the_end_of_a_word_is_no_name() -> None:

@@ -219,7 +219,7 @@ def test_layers_are_looked_at_only_where_a_sweep_names_some(
 def test_a_template_without_end_is_given_up_and_the_next_model_is_looked_at(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(examining, "SECONDS_EACH", 1.5)
+    monkeypatch.setattr(examining, "PROCESSOR_SECONDS", 1.0)
     copy_toy("endless", template=ENDLESS)
     write_sweep("./endless", "gainboard/toy-qwen3", max_tokens=2)
     assert call("check", "sweep.toml", "--json") == 2
@@ -227,10 +227,23 @@ def test_a_template_without_end_is_given_up_and_the_next_model_is_looked_at(
     (endless,) = [finding for finding in findings if finding["level"] == "error"]
     assert endless["where"] == "sweep.toml, candidate 'endless'"
     assert endless["message"].startswith(
-        "rendering its chat template was not over after 2 seconds; is a file of the model damaged?"
+        "rendering its chat template was not over after 1 s of computing; is a file of the model damaged?"
     )
     assert any(
         "targets looked at are longer than max_tokens = 2" in finding["message"] for finding in findings
+    )
+
+
+def test_a_machine_that_is_too_busy_refuses_no_model(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(examining, "SECONDS_EACH", 0.2)  # by the clock, which counts what others do
+    copy_toy("slow", template=ENDLESS)
+    write_sweep("./slow")
+    assert call("check", "sweep.toml") == 0
+    said = capsys.readouterr().out
+    assert re.search(
+        r"! sweep.toml, candidate 'slow' .* was not over after 0 seconds, so it was looked at in part", said
     )
 
 

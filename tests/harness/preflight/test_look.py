@@ -48,7 +48,7 @@ def trained(*targets: str, max_length: int = 1024) -> TrainingProbe:
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     need("transformers", reason="needs the train extra")
-    with Worker("harness.preflight", [], log=tmp_path_factory.mktemp("preflight") / "log") as started:
+    with Worker("harness.preflight", ["20"], log=tmp_path_factory.mktemp("preflight") / "log") as started:
         yield started
 
 
@@ -124,7 +124,8 @@ def test_a_template_that_lets_a_model_think_is_told_with_what_that_takes(
 
 def test_marks_of_thoughts_that_nobody_looks_for_are_told(process: Worker, folder: Path) -> None:
     template = (folder / TEMPLATE).read_text()
-    for mark in ("[THINK]", "<seed:think>", "<|thinking|>", "<reasoning>"):
+    marks = ("[THINK]", "<seed:think>", "<|thinking|>", "<reasoning>", "<|START_THINKING|>", "◁think▷")
+    for mark in (*marks, "<|channel|>analysis<|message|>"):
         (folder / TEMPLATE).write_text(template.replace("<|assistant|>", f"<|assistant|>{mark}"))
         (remark,) = remarks(process, folder, asked("red"))
         assert (remark.severity, remark.fact) == ("warn", "thought_marks") and repr(mark) in remark.sentence
@@ -164,6 +165,12 @@ def test_marks_of_thoughts_that_nobody_looks_for_are_told(process: Worker, folde
             "refuse",
             "context",
             "all 2 prompts looked at take more than the context of 16 tokens, up to",
+        ),
+        (
+            set_json(CONFIG, max_position_embeddings=-5),
+            "refuse",
+            "context",
+            "its context is of -5 tokens: correct max_position_embeddings in its config.json",
         ),
         (
             set_json(CONFIG, num_hidden_layers=9),
