@@ -78,8 +78,8 @@ class Visit:
     ranking: tuple[int, int] | None
     """Pixels that the ranking takes, and has."""
 
-    ends_on_paper: list[float]
-    """Where each table ends, of `PAPER` pixels."""
+    ends_on_paper: list[float] | None
+    """Where each table ends, of `PAPER` pixels; a visit of a phone, which has the same paper, leaves it out."""
 
     faults: list[str]
     """Serious ones that axe-core found."""
@@ -149,7 +149,7 @@ def _seen(page: Any, complaints: list[str]) -> Visit:
             const table = document.querySelector("#ranking-table");
             return table && [table.scrollWidth, table.parentElement.clientWidth];
         }"""),
-        "ends_on_paper": _ends_on_paper(page),
+        "ends_on_paper": _ends_on_paper(page) if page.viewport_size["width"] > PAPER else None,
     }
     policy = _policy(page, complaints)
     unfold(page)
