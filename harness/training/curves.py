@@ -47,6 +47,17 @@ def dev_curve(history: Sequence[dict[str, Any]]) -> tuple[CurvePoint, ...]:
     )
 
 
+def not_a_number(name: str, loss: float, step: int) -> str:
+    """Why a loss ends a training, and what to do: before the first step no learning rate has changed a
+    thing."""
+    if step == 0:
+        return (
+            f"{name} is {loss} before the first step: the weights that the training starts from are damaged; "
+            "copy the model once more"
+        )
+    return f"{name} became {loss} at step {step}; lower learning_rate"
+
+
 def divergence(train: Sequence[CurvePoint], dev: Sequence[CurvePoint]) -> str:
     """Why the training is not to be trusted, in a sentence; empty when all is well."""
     if train and all(point.grad_norm == 0 for point in train):

@@ -30,6 +30,7 @@ from harness.training.checkpoints import (
     latest,
     seal,
 )
+from harness.training.curves import not_a_number
 from harness.training.judge import Judge
 from harness.training.ledger import ModelSize, TrainingLedger
 from harness.training.meta import Reptile
@@ -87,9 +88,7 @@ class _Flow(TrainerCallback):  # type: ignore[misc]
         self._loss = logs.get("loss", self._loss)
         for name in ("loss", "eval_loss"):
             if name in logs and not math.isfinite(logs[name]):
-                raise UserError(
-                    f"{name} became {logs[name]} at step {state.global_step}; lower learning_rate"
-                )
+                raise UserError(not_a_number(name, logs[name], state.global_step))
 
 
 class Trainer(SFTTrainer):  # type: ignore[misc]

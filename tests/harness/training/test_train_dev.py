@@ -8,7 +8,7 @@ from toy_models import QUICK, ask_job, fit, fit_job, in_order, read_jsonl, scori
 
 from harness.records.training import CurvePoint
 from harness.task import Rendered
-from harness.training.curves import divergence
+from harness.training.curves import divergence, not_a_number
 from harness.workers.worker import JobFailed, Message, Worker
 
 need("trl", reason="needs the train extra")
@@ -206,6 +206,11 @@ def points(*losses: float, first_step: int = 1) -> list[CurvePoint]:
 
 def test_a_training_that_goes_well_did_not_diverge() -> None:
     assert divergence(points(3.0, 2.0, 1.0, 1.1, 0.9), points(3.0, 2.0, 1.0, first_step=0)) == ""
+
+
+def test_a_loss_that_is_no_number_before_the_first_step_is_not_blamed_on_the_learning_rate() -> None:
+    assert "weights that the training starts from are damaged" in not_a_number("eval_loss", float("nan"), 0)
+    assert not_a_number("loss", float("nan"), 7) == "loss became nan at step 7; lower learning_rate"
 
 
 def test_a_training_loss_that_ends_above_its_start_is_said() -> None:
