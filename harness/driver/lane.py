@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness.driver.devices import worker_environment
 from harness.driver.startups import StartShares
+from harness.records.disk import check_disk
 from harness.records.generation import GenerationRecord, GuardRecord
 from harness.records.store import read_record, write_record
 from harness.workers.jobs import AskJob, BaseJob
@@ -99,7 +100,8 @@ class EngineLane:
         self._worker, self._answered = None, []
 
     def _request(self, batch: Sequence[AskJob], settings: Message, report: Report) -> tuple[Worker, Message]:
-        """Put a batch to the engine, started again where that may help."""
+        """Put a batch to the engine, started again where that may help. Raises `DiskFault` where it fails
+        because nothing can be written any more."""
         deaths = 0
         while True:
             try:
@@ -108,6 +110,7 @@ class EngineLane:
                 return worker, worker.request(job, self._hearing_notes(report))
             except WorkerDied as death:
                 self.close()
+                check_disk(self._files.cache.parent, death)  # an engine ends that cannot write its log
                 deaths += 1
                 if deaths > 1 or self._cannot_start is not None:
                     raise
@@ -115,6 +118,7 @@ class EngineLane:
             except JobFailed as error:
                 fewer = self._max_num_seqs // 2
                 if error.kind not in _NO_MEMORY or fewer < LEAST_NUM_SEQS:
+                    check_disk(self._files.cache.parent, error)
                     raise
                 self.close()
                 self._max_num_seqs = fewer

@@ -23,6 +23,7 @@ from harness.plan.groups import Group, group_runs, spread
 from harness.plan.runs import is_done
 from harness.preflight.examine import Preflight, examine
 from harness.preflight.room import room_findings
+from harness.records.disk import naming_a_full_disk
 from harness.records.result import RESULT, Result
 from harness.records.store import read_record
 from harness.records.training import TrainingRecord
@@ -69,7 +70,7 @@ def run_sweep(
         return outcome
     folders.work.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folders.work / ".lock", blocking=False):
+        with naming_a_full_disk(folders.work), FileLock(folders.work / ".lock", blocking=False):
             _check_results(todo, sweep)
             sweep.preflight = _preflight(todo, sweep)
             _run_groups(group_runs(todo), sweep)

@@ -14,6 +14,7 @@ from harness.driver.render import Workshop
 from harness.errors import UserError
 from harness.plan.runs import is_done
 from harness.preflight.examine import Preflight
+from harness.records.disk import check_disk
 from harness.records.generation import GenerationRecord
 from harness.records.predictions import EngineAnswer
 from harness.records.result import FAILURE, RESULT, SCHEMA_VERSION, Failure
@@ -140,11 +141,16 @@ class SweepWork:
 
     @contextmanager
     def recording(self, run: Run, phase: str) -> Iterator[None]:
-        """Turn what goes wrong with one run into its recorded failure."""
+        """Turn what goes wrong with one run into its recorded failure.
+
+        Raises `DiskFault` where no result can be written any more.
+        """
         started = time.monotonic()
         try:
             yield
         except Exception as error:  # a fault of ours, or of a plugin, must not cost the runs beside it
+            if isinstance(error, OSError):
+                check_disk(self.folders.results, error)
             reason = reason_of(error, subject=run.label, log=self.log)
             self.fail(run, phase, reason, ResourceUse(seconds=time.monotonic() - started))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from harness.driver.devices import worker_environment
 from harness.driver.startups import StartShares
 from harness.jsonl import read_jsonl
+from harness.records.disk import DiskFault, check_disk
 from harness.records.store import write_record
 from harness.records.training import TrainingRecord
 from harness.workers.jobs import BaseJob, FitJob
@@ -34,7 +35,7 @@ class TrainingPhase:
     ) -> None:
         """`devices`: as CUDA_VISIBLE_DEVICES has them; a training takes the first."""
         self._base, self._devices, self._tell, self._judge = base, devices, listener, judge
-        self._log = work / "logs" / f"{base.name}-train.log"
+        self._work, self._log = work, work / "logs" / f"{base.name}-train.log"
         self._worker: Worker | None = None
         self._cannot_start: JobFailed | None = None
         self._died_starting = False
@@ -45,7 +46,10 @@ class TrainingPhase:
         """Weights that did not come to be, and why."""
 
     def run(self, fits: Sequence[FitJob]) -> tuple[list[JobFailure], list[Path]]:
-        """Train in this order. What failed, and all records that were written."""
+        """Train in this order. What failed, and all records that were written.
+
+        Raises `DiskFault` where nothing can be written any more: the next training would fail as well.
+        """
         self._missing.clear()
         self._tell(PhaseBegan("train", len(fits)))
         failures = []
@@ -81,7 +85,10 @@ class TrainingPhase:
             worker, record = self._train_or_go_on(fit)
             startup_seconds = worker.startup_seconds * provisional_share
             write_record(fit.record, record.model_copy(update={"startup_seconds": startup_seconds}))
+        except DiskFault:
+            raise
         except Exception as error:  # a fault of ours must not cost the jobs beside it
+            check_disk(self._work, error)
             reason = reason_of(error, subject=fit.key, log=self._log)
             failure = JobFailure(fit.key, "train", reason, seconds())
             self._starts.failed(failure)
@@ -97,6 +104,7 @@ class TrainingPhase:
                 worker = self._started()
                 return worker, self._request(worker, fit)
             except WorkerDied as death:
+                check_disk(self._work, death)  # a worker ends that cannot write its log
                 deaths += 1
                 if deaths > 1 or self._cannot_start is not None:
                     raise

@@ -10,6 +10,7 @@ from harness.driver.outcome import SweepWork
 from harness.driver.progress import ProgressLine
 from harness.driver.render import in_order
 from harness.plan.groups import Group
+from harness.records.disk import check_disk
 from harness.records.predictions import EngineAnswer
 from harness.records.result import SCHEMA_VERSION, Failure
 from harness.records.training import ResourceUse
@@ -77,6 +78,8 @@ class Waves:
                 self._sweep.shop.write_training(recipe)
             self._sweep.shop.write_prompts(run)
         except Exception as error:  # a plugin's own code renders its prompts
+            if isinstance(error, OSError):
+                check_disk(self._sweep.shop.work, error)
             reason = reason_of(error, subject=run.label, log=self._sweep.log)
             return _failure(run, "render", reason, time.monotonic() - started)
         return None

@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from harness.errors import UserError, naming_what_is_written
+from harness.records.disk import write_probe
 from harness.records.store import locale_fault
 from harness.sweep.run import Run
 
@@ -20,9 +21,6 @@ LOCK = ".lock"
 
 PATIENCE = 600.0
 """Seconds to wait for another writer of a run's folder, who needs hardly one."""
-
-PROBE_BYTES = 2**20
-"""What is written and removed again to see whether there is room: more than most results take."""
 
 WITHOUT_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
 """What a file system answers that knows no locks."""
@@ -118,10 +116,7 @@ def check_writable(results: Path, runs: Iterable[Run]) -> None:
             checked.add(parent)
             _check_folder(_nearest(results / run.folder), run)
     try:
-        with tempfile.TemporaryFile(dir=root) as file:
-            file.write(bytes(PROBE_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
+        write_probe(root)
     except OSError as error:
         raise UserError(
             f"results cannot be written into {root}: {error.strerror}; put that right, or choose another "

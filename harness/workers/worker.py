@@ -245,7 +245,7 @@ def serve(start: Callable[[], Handler]) -> None:
     try:
         handler = start()
     except Exception as error:
-        traceback.print_exc()
+        _log_fault()
         reply({"event": "failed", "reason": _reason(error), "kind": type(error).__name__})
         raise SystemExit(1) from None
     reply({"event": "ready"})
@@ -254,8 +254,14 @@ def serve(start: Callable[[], Handler]) -> None:
         try:
             reply({"event": "done", **handler(json.loads(line), report)})
         except Exception as error:
-            traceback.print_exc()
+            _log_fault()
             reply({"event": "failed", "reason": _reason(error), "kind": type(error).__name__})
+
+
+def _log_fault() -> None:
+    """Print the traceback of what is handled now, unless the log's disk is full: the driver must be told."""
+    with contextlib.suppress(OSError):
+        traceback.print_exc()
 
 
 def _reason(error: Exception) -> str:

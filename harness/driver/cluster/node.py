@@ -31,6 +31,7 @@ from harness.driver.cluster.messages import (
 from harness.driver.cluster.storage import WeightsStorage
 from harness.driver.node import Node
 from harness.errors import UserError, one_line
+from harness.records.disk import DiskFault
 from harness.records.store import read_record, write_record
 from harness.records.training import NODE, TrainingRecord
 from harness.sweep.models import (
@@ -160,6 +161,8 @@ class ClusterNode:
             report = self._node.execute(wave)
             self._send_files(report.records)
             self._tell(WaveEnds(report.failures))
+        except DiskFault as error:  # of this node: elsewhere there may be room
+            self._tell(WaveRefused(JobFailed(f"node {self._name}: {error}")))
         except (JobFailed, UserError) as error:
             self._tell(WaveRefused(error))
         except Exception as error:  # a fault of ours, or of the machine: the driver must not wait for ever

@@ -23,6 +23,7 @@ from harness.driver.progress import SweepProgress
 from harness.driver.render import Workshop
 from harness.driver.ways import choose_way
 from harness.errors import UserError
+from harness.records.disk import DiskFault
 from harness.records.generation import GenerationRecord
 from harness.records.store import read_record
 from harness.sweep.run import Run
@@ -153,6 +154,17 @@ def test_an_engine_that_dies_is_started_once_more(tmp_path: Path, workers: type[
     sweep = Sweep(tmp_path, "zero_shot")
     assert sweep.generate() == set()
     assert len(workers.started) == 2
+
+
+def test_a_full_disk_ends_the_phase_and_the_engine_is_asked_nothing_more(
+    tmp_path: Path, workers: type[InventedWorker]
+) -> None:
+    workers.answer = raising(JobFailed("OperationalError: database or disk is full"))  # type: ignore[method-assign]
+    with pytest.raises(
+        DiskFault, match=f"nothing more can be written into {tmp_path}: database or disk is full"
+    ):
+        Sweep(tmp_path, "zero_shot", seeds=2).generate()
+    assert [len(worker.jobs) for worker in workers.started] == [1]
 
 
 def test_an_engine_that_dies_while_it_starts_is_started_once_more(

@@ -11,6 +11,7 @@ from toy_models import fit_job
 
 from harness.driver import trainings
 from harness.driver.trainings import TrainingPhase
+from harness.records.disk import DiskFault
 from harness.records.store import read_record
 from harness.records.training import TrainingRecord
 from harness.sweep.recipe import Training
@@ -129,6 +130,16 @@ def test_a_trainer_that_dies_is_started_once_more_while_it_starts_or_later(
     monkeypatch.setattr(trainers, "close", lambda trainer: faults.clear())
     assert work.run(jobs[1:])[0] == []
     assert len(trainers.started) == 2
+
+
+def test_a_full_disk_ends_the_phase_and_no_other_training_is_begun(
+    tmp_path: Path, trainers: type[InventedTrainer]
+) -> None:
+    full = JobFailed("SafetensorError: I/O error: No space left on device (os error 28)")
+    work, jobs = phase(tmp_path, faults={"a": full}), fits(tmp_path, "a", "b")
+    with pytest.raises(DiskFault, match=f"nothing more can be written into {tmp_path}: No space left"):
+        work.run(jobs)
+    assert not jobs[1].record.exists()
 
 
 def test_a_worker_that_cannot_start_is_tried_once(

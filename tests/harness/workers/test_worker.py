@@ -67,6 +67,13 @@ def test_a_failed_job_gives_its_reason_in_one_line_and_the_worker_goes_on(worker
     assert worker.request({"do": "echo", "say": "still here"}, nothing)["said"] == "still here"
 
 
+def test_a_log_on_a_full_disk_does_not_end_the_worker() -> None:
+    with Worker("echo_worker", [], log=Path("/dev/full")) as worker:
+        with pytest.raises(JobFailed, match="No space left on device") as failure:
+            worker.request({"do": "echo", "say": "x"}, nothing)
+        assert not isinstance(failure.value, WorkerDied)
+
+
 def test_a_killed_worker_is_told_from_a_failed_job(worker: Worker) -> None:
     with pytest.raises(WorkerDied, match=r"killed by signal SIGKILL; out of memory\? \(log: "):
         worker.request({"do": "killed"}, nothing)
