@@ -10,7 +10,7 @@ import regex
 
 from harness.task import Sample
 from harness.task.conversation import question_text
-from harness.task.words import spaced
+from harness.task.words import of_one_width, spaced
 
 if TYPE_CHECKING:
     import numpy
@@ -24,7 +24,7 @@ THRESHOLD = 0.8
 """Jaccard similarity from which two texts are near: changing one word of thirty leaves .806."""
 
 METHOD = (
-    "exact: the same text but for case and white space; "
+    "exact: the same text but for case, white space and full or half width; "
     f"near: Jaccard similarity of {NGRAM}-word sequences of at least {THRESHOLD}"
 )
 
@@ -46,7 +46,8 @@ class Overlap:
     """Which test samples read like a training sample."""
 
     exact: frozenset[str]
-    """Ids of test samples whose question is a training sample's, but for case and white space."""
+    """Ids of test samples whose question is a training sample's, but for case, white space and how the same
+    letters are encoded: composed or not, of full or half width."""
 
     near: frozenset[str]
     """Ids of other test samples that share most word sequences with one training sample."""
@@ -82,11 +83,11 @@ def find_overlap(train: Sequence[Sample], test: Sequence[Sample]) -> Overlap:
 
 
 def _plain(sample: Sample) -> str:
-    """The text that is compared: without case, with single spaces."""
+    """The text that is compared: without case, with single spaces, each letter in one form."""
     text = question_text(sample)
     if not text.strip():
         text = "\n".join(sample.targets)
-    return " ".join(text.casefold().split())
+    return " ".join(of_one_width(text).casefold().split())
 
 
 def _ngrams(text: str) -> set[_Ngram]:

@@ -14,6 +14,9 @@ _UNSPACED = regex.compile(rf"{_UNSPACED_LETTER}\p{{M}}*")
 WORD_AND_SPACE = regex.compile(rf"(?:{_UNSPACED_LETTER}\p{{M}}*|(?:(?!{_UNSPACED_LETTER})\S)+)\s*")
 """A word as it stands in a text, with the signs on it and the white space behind it."""
 
+_OTHER_WIDTH = regex.compile(r"[\u3000\uFF00-\uFFEF]+")
+"""The ideographic space, and Unicode's block of half- and full-width forms."""
+
 _WORD = regex.compile(r"[\w\p{M}]+")
 _NOT_LATIN = regex.compile(r"(?!\p{Latin})\p{L}")
 _PUNCTUATION = regex.compile(r"[\p{P}\p{S}]")
@@ -22,6 +25,18 @@ _PUNCTUATION = regex.compile(r"[\p{P}\p{S}]")
 def composed(text: str) -> str:
     """The text in composed form (Unicode NFC), so that an é is equal to an e with its accent."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def of_one_width(text: str) -> str:
+    """The text in composed form, with full-width letters, digits, signs and spaces in their usual form, and
+    half-width Katakana in its: an East Asian keyboard writes either."""
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFC", _OTHER_WIDTH.sub(_usual_form, text))
+
+
+def _usual_form(match: regex.Match[str]) -> str:
+    return unicodedata.normalize("NFKC", match.group())
 
 
 def spaced(text: str) -> str:

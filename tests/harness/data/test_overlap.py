@@ -47,6 +47,10 @@ def found(train: str, test: str) -> str:
         ("?", "!", "none"),
         (CHINESE, CHINESE.replace("干净", "清"), "near"),
         (CHINESE, CHINESE[::-1], "none"),
+        ("请送3件台灯,谢谢", "请送３件台灯，谢谢", "exact"),
+        ("ガラスのコップ 12 個", "ｶﾞﾗｽのｺｯﾌﾟ　１２　個", "exact"),
+        ("Wo ist das Café?", "Wo ist das Cafe\u0301?", "exact"),
+        ("What is x² at 3?", "What is x2 at 3?", "none"),
     ],
 )
 def test_a_pair_is_exact_near_or_neither(train: str, test: str, kind: str) -> None:
