@@ -3,6 +3,7 @@
 import numpy as np
 
 from harness.authoring.lint import spread
+from harness.authoring.short_numbers import short_number
 from harness.authoring.skill import best_constant, value_of
 from harness.data.dataset import Dataset
 from harness.metrics import primary_metric_of
@@ -34,7 +35,8 @@ def error_power(task: Task, dataset: Dataset, *, seeds: int | None) -> str:
     gap = resolvable_gap(independent, disagreement=deviation**2)
     of_one_seed = "" if seeds != 1 else " One seed can never show a gain."
     return (
-        f"{len(dataset.test):,} test samples: only differences above about {gap:.2g} in {primary.name} show."
+        f"{len(dataset.test):,} test samples: only differences above about {short_number(gap, 2)} in "
+        f"{primary.name} show."
         f"{of_one_seed} Assumed: over samples, two arms' errors differ as those of the best constant answer "
-        f"vary (SD {deviation:.2g}); {100 * POWER:.0f} % of such differences would be found."
+        f"vary (SD {short_number(deviation, 2)}); {100 * POWER:.0f} % of such differences would be found."
     )

@@ -10,6 +10,7 @@ from functools import partial
 
 from harness.authoring.finding import agreeing
 from harness.authoring.lint_choices import choice_faults
+from harness.authoring.short_numbers import short_number
 from harness.data.dataset import Dataset
 from harness.data.overlap import find_overlap
 from harness.metrics import chance_level, majority_level, primary_metric_of
@@ -100,7 +101,10 @@ def lint_levels(task: Task, dataset: Dataset) -> list[str]:
     tolerance = 0.005 if metric.score is not None else 0.03
     guess = None if guess is None else metric.scale.share(guess)
     if guess is not None and abs(task.chance - guess) > tolerance:
-        faults.append(f"chance is {task.chance:.3g}, guessing evenly among the choices scores {guess:.3g}")
+        faults.append(
+            f"chance is {short_number(task.chance)}, guessing evenly among the choices scores "
+            f"{short_number(guess)}"
+        )
     constant = majority_level(metric, dataset.train, dataset.test)
     answer = "the most frequent training target" if metric.constants is None else "one answer"
     # One number misses a range of them by a quarter on average: of errors, only small ones are little to
@@ -108,9 +112,9 @@ def lint_levels(task: Task, dataset: Dataset) -> list[str]:
     much = (1 + task.chance) / 2 if metric.scale.is_share else MUCH_OF_A_RANGE
     if constant is not None and metric.scale.share(constant) > much:
         faults.append(
-            f"always giving {answer} scores {constant:.3g} on {metric.name}, chance is "
-            f"{metric.scale.value(task.chance):.3g}: little is left to learn; balance the samples or rank by "
-            "another metric"
+            f"always giving {answer} scores {short_number(constant)} on {metric.name}, chance is "
+            f"{short_number(metric.scale.value(task.chance))}: little is left to learn; balance the samples "
+            "or rank by another metric"
         )
     return faults
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.authoring.examples import certain_reply
+from harness.authoring.short_numbers import short_number
 from harness.data.dataset import Dataset
 from harness.errors import UserError
 from harness.metrics import constant_answer, evaluate
@@ -49,7 +50,7 @@ class MetricLevels:
         """`mae 0, 2.71, 2.02, 6.4`."""
         numbers = (self.targets, self.shuffled, self.constant, self.empty)
         return f"{self.metric.name} " + ", ".join(
-            "–" if number is None else f"{number:.3g}" for number in numbers
+            "–" if number is None else short_number(number) for number in numbers
         )
 
     def fault(self, chance: float) -> str:
@@ -61,9 +62,9 @@ class MetricLevels:
         if share(self.shuffled) <= floor + MUCH * (1 - floor):
             return ""
         return (
-            f"the targets of other samples score {self.shuffled:.3g} on {self.metric.name}: it hardly tells "
-            "right answers from wrong ones; rank by another metric, or look whether targets are nearly the "
-            "same"
+            f"the targets of other samples score {short_number(self.shuffled)} on {self.metric.name}: it "
+            "hardly tells right answers from wrong ones; rank by another metric, or look whether targets are nearly "
+            "the same"
         )
 
 

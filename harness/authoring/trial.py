@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from harness.authoring.examples import certain_reply, score_of
 from harness.authoring.lint import spread
+from harness.authoring.short_numbers import short_number
 from harness.data.dataset import Dataset
 from harness.errors import UserError
 from harness.metrics import evaluate, primary_metric_of
@@ -91,8 +92,8 @@ class MetricTrial:
             return None
         name, score = short[0]
         return (
-            f"the target of {name} scores {score:.3g} on {metric.name} as its answer, not {best:g} (so do "
-            f"{len(short)} of {len(self.replies)} tried); {self.remedy}"
+            f"the target of {name} scores {short_number(score)} on {metric.name} as its answer, not {best:g} "
+            f"(so do {len(short)} of {len(self.replies)} tried); {self.remedy}"
         )
 
     def _together(self, metric: Metric, best: float) -> str | None:
@@ -101,8 +102,8 @@ class MetricTrial:
             return None
         remedy = _REMEDY_OF_BLEU if metric.name.startswith("bleu") else self.remedy
         return (
-            f"the targets of the {len(self.replies)} tried samples score {value:.3g} on {metric.name} as "
-            f"their own answers, not {best:g}; {remedy}"
+            f"the targets of the {len(self.replies)} tried samples score {short_number(value)} on "
+            f"{metric.name} as their own answers, not {best:g}; {remedy}"
         )
 
     def _malformed(self) -> list[str]:
