@@ -63,8 +63,8 @@ class MetricLevels:
             return ""
         return (
             f"the targets of other samples score {short_number(self.shuffled)} on {self.metric.name}: it "
-            "hardly tells right answers from wrong ones; rank by another metric, or look whether targets are nearly "
-            "the same"
+            "hardly tells right answers from wrong ones; rank by another metric, or look whether targets "
+            "are nearly the same"
         )
 
 
