@@ -32,7 +32,7 @@ from leaderboards.rank.scores import ReadAll, read_scores
 from leaderboards.rank.standings import LevelOf, side_by_side
 from leaderboards.rank.tables import Row, Table
 from leaderboards.rank.tabulate import tabulate
-from leaderboards.text import count_of, in_units, without_folder
+from leaderboards.text import MINUS, count_of, in_units, without_folder
 
 
 @dataclass(frozen=True)
@@ -307,7 +307,7 @@ def range_of(*cards: TaskCard) -> str:
 
 def _range(metric: MetricCard) -> str:
     if not metric.scale.is_share:
-        return f"{metric.low:g} to {metric.high:g}"
+        return f"{metric.low:,.12g} to {metric.high:,.12g}".replace("-", MINUS)
     low, high = (in_units(metric, end).removesuffix(".0") for end in (metric.low, metric.high))
     return f"{low} to {high}"
 

@@ -13,7 +13,7 @@ from harness.sweep.methods import Method
 from leaderboards.chart.bar import Bar, bar
 from leaderboards.rank.flags import Flag
 from leaderboards.rank.standings import SIGNIFICANT
-from leaderboards.text import MISSING, POINTS, Unit, interval, p_value
+from leaderboards.text import MINUS, MISSING, POINTS, Unit, interval, p_value
 
 Tone = Literal["", "muted", "good", "bad"]
 SubjectT = TypeVar("SubjectT")
@@ -282,7 +282,7 @@ def gain_item(
 
 def headroom_item(closed: float | None) -> Item:
     """The share of the way to a perfect score that was gone."""
-    return Item() if closed is None else Item(f"{100 * closed:.0f} %", sort=closed)
+    return Item() if closed is None else Item(f"{round(100 * closed)} %".replace("-", MINUS), sort=closed)
 
 
 def samples_item(scored: int, total: int) -> Item:
