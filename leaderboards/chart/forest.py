@@ -101,7 +101,7 @@ def _forest(
 ) -> Forest:
     """A whisker per row on an axis between `ends`; `values` get a tick. `sign`: of gains."""
     longest = max((letters_wide(name) for _, name, _ in rows), default=0.0)
-    left = max(96.0, LETTER * longest + 12)
+    left = max(96.0, LETTER * longest + 18)
     right = left + layout.plot
     axis = LinearAxis(*ends, left, right)
     lines = [
