@@ -18,7 +18,13 @@ from harness.authoring.label_answers import (
     run_of_integers,
 )
 from harness.authoring.label_cells import find_label_cells
-from harness.authoring.number_cells import NumberCells, find_number_cells, number_cell, number_fault
+from harness.authoring.number_cells import (
+    NumberCells,
+    are_amounts,
+    find_number_cells,
+    number_cell,
+    number_fault,
+)
 from harness.authoring.written_answers import (
     are_measured,
     date_answer,
@@ -161,6 +167,8 @@ def _nearly(targets: Sequence[str], filled: Sequence[str], place_of: PlaceOf) ->
         misfits = (index for index, target in enumerate(targets) if target and not has_form(target))
         others = list(islice(misfits, most + 1))  # one more is enough to know that they are no mistakes
         if 0 < len(others) <= most:
+            if name == "numbers" and not are_amounts(list(filter(has_form, filled))):
+                continue
             return (
                 f"{len(filled) - len(others):,} of {len(filled):,} targets are {name} and all are judged as "
                 f"texts, for {_listed(targets, others, place_of)}; {remedy}",

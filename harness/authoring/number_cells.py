@@ -118,7 +118,7 @@ def number_fault(cells: Sequence[str]) -> str:
     if found is None:
         return ""
     units = Counter(_by_singular(found))
-    if 1 < len(units) <= MOST_UNITS and len(found) >= CELLS_PER_UNIT * len(units):
+    if len(units) > 1 and _recur(units):
         listing = ", ".join(f"{unit or 'no unit'} ({count:,})" for unit, count in units.most_common())
         return f"they are numbers in {len(units)} units: {listing}; convert them to one"
     if len(units) == 1 and not common_marks(found):
@@ -129,6 +129,17 @@ def number_fault(cells: Sequence[str]) -> str:
             "write all in one way"
         )
     return ""
+
+
+def are_amounts(cells: Sequence[str]) -> bool:
+    """Whether cells that all are numbers have units, if any: what follows a number is none where it hardly
+    recurs, as in `3 lamps to Berlin`."""
+    found = _all_numbers(cells)
+    return found is not None and _recur(Counter(_by_singular(found)))
+
+
+def _recur(units: Counter[str]) -> bool:
+    return len(units) == 1 or (len(units) <= MOST_UNITS and units.total() >= CELLS_PER_UNIT * len(units))
 
 
 def _by_singular(cells: Sequence[NumberCell]) -> list[str]:

@@ -178,6 +178,18 @@ def test_the_few_targets_that_have_another_form_are_named(targets: list[str], na
         answer_kind(targets, shape)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "written",
+    ["{0} lamps to town {1}", "{0}件台灯送到第{1}区", "{0} лампы в город {1}"],
+    ids=["en", "zh", "ru"],
+)
+def test_texts_that_begin_with_a_number_are_taken_for_no_numbers(written: str) -> None:
+    targets = [written.format(place, "abcdefghijklmnopqrstuvwxyz"[place % 26]) for place in range(1, 201)]
+    targets[4] = "nothing"
+    kind = answer_kind(targets)
+    assert (kind.shape, kind.remarks) == ("text", ())
+
+
 def test_a_row_of_another_table_is_named_with_it(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("q,a\n" + "".join(f"{number},{number} kg\n" for number in WHOLE))
     (tmp_path / "b.csv").write_text("q,a\none,3 kg\ntwo,many\n")
