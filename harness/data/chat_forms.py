@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.data.chat_contents import declared_functions, messages_of_contents
 from harness.task.conversation import call_identity, tool_call_record
 from harness.task.tool_calls import ToolCall, as_call
 
@@ -38,8 +39,8 @@ class Conversation:
 
 
 FORMS = (
-    "messages, conversations (of from and value), instruction and output, prompt and completion, or prompt "
-    "and chosen"
+    "messages, conversations (of from and value), contents (of role and parts), instruction and output, "
+    "prompt and completion, or prompt and chosen"
 )
 """As a sentence names what is allowed."""
 
@@ -56,6 +57,7 @@ _FORMS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("messages",), "messages"),
     (("conversations",), "conversations"),
     (("conversation",), "conversation"),
+    (("contents",), "contents"),
     (("preferred_output", "input"), "preferred_output"),
     (("chosen",), "chosen"),
     (("instruction", "output"), "instruction"),
@@ -88,7 +90,8 @@ def read_conversation(row: Fields, *, chosen: bool = False) -> Conversation:
 _READ_KEYS = {
     "messages", "conversations", "conversation", "instruction", "input", "output", "history", "system",
     "prompt", "completion", "chosen", "rejected", "preferred_output", "non_preferred_output", "tools",
-    "functions", "parallel_tool_calls", "tool_choice",
+    "functions", "parallel_tool_calls", "tool_choice", "contents", "systemInstruction", "system_instruction",
+    "schemaVersion",
 }  # fmt: skip
 
 
@@ -104,6 +107,10 @@ def _with_system(row: Fields, messages: list[Any]) -> list[Any]:
     """With the system line that some files keep in a column of its own."""
     system = row.get("system")
     return [{"role": "system", "content": system}, *messages] if system else messages
+
+
+def _of_contents(row: Fields) -> list[Any]:
+    return messages_of_contents(row, _list(row["contents"], "contents"))
 
 
 def _of_instruction(row: Fields) -> list[Any]:
@@ -159,6 +166,7 @@ _READERS: Mapping[str, Callable[[Fields], list[Any]]] = {
     "messages": _of_messages,
     "conversations": _of_messages,
     "conversation": _of_messages,
+    "contents": _of_contents,
     "instruction": _of_instruction,
     "prompt": _of_prompt,
     "chosen": _of_chosen,
@@ -195,7 +203,7 @@ def _tools(row: Fields) -> list[dict[str, Any]]:
     """As `{"type": "function", "function": {"name": …}}`, whether they came so or as bare functions."""
     key = "tools" if row.get("tools") else "functions"
     tools = []
-    for number, tool in enumerate(_list(row.get(key, []), key), 1):
+    for number, tool in enumerate(declared_functions(_list(row.get(key, []), key)), 1):
         function = tool.get("function", tool) if isinstance(tool, Mapping) else None
         if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
             raise FaultyConversation(
@@ -213,6 +221,7 @@ _ROLES = {
     "system": "system", "developer": "system",
     "user": "user", "human": "user",
     "assistant": "assistant", "gpt": "assistant", "chatgpt": "assistant", "model": "assistant",
+    "chatbot": "assistant",
     "function_call": "function_call", "tool_call": "function_call",
     "tool": "tool", "function": "tool", "observation": "tool", "tool_response": "tool", "ipython": "tool",
 }  # fmt: skip
@@ -276,7 +285,7 @@ class _Turns:
     def _turn(self, message: Fields) -> dict[str, Any]:
         key = "role" if "role" in message else "from"
         named = message.get(key)
-        role = _ROLES.get(named) if isinstance(named, str) else None
+        role = _ROLES.get(named.lower()) if isinstance(named, str) else None
         if role is None:
             fault = f"has the role {named!r}" if key in message else "has neither role nor from"
             raise FaultyConversation(f"{fault}; there are {_ALLOWED[key]}")
@@ -353,7 +362,7 @@ class _Turns:
 
 def _part(part: Any) -> str:
     kind = part.get("type") if isinstance(part, Mapping) else None
-    if kind == "text" and isinstance(part.get("text"), str):
+    if isinstance(part, Mapping) and kind in ("text", None) and isinstance(part.get("text"), str):
         return str(part["text"])
     if kind == "refusal" and isinstance(part.get("refusal"), str):
         return str(part["refusal"])

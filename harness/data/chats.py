@@ -67,8 +67,9 @@ class Chats:
         ending = [chat.identity for chat in self.chats if chat.conversation.turns[-1]["role"] != "assistant"]
         if ending:
             notes.append(
-                f"{len(ending):,} of {len(self.chats):,} conversations (the first is {ending[0]}) do not end "
-                "with the assistant's turn: what follows its last one is left out"
+                f"{len(ending):,} of {len(self.chats):,} conversations (the first is {ending[0]}) "
+                f"{'does' if len(ending) == 1 else 'do'} not end with the assistant's turn: "
+                "what follows its last one is left out"
             )
         thinking = sum(any(map(_thinks, chat.conversation.turns)) for chat in self.chats)
         if thinking:
@@ -307,8 +308,19 @@ def _filled(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _told(faults: Sequence[str]) -> str:
-    rest = f"; and {len(faults) - TOLD:,} more" if len(faults) > TOLD else ""
-    return "; ".join(faults[:TOLD]) + rest
+    """`line 3: it is cut off; line 7, line 8 and 5 more: turn 1 has no content`: each reason once."""
+    places: dict[str, list[str]] = {}
+    for fault in faults:
+        place, _, reason = fault.partition(": ")
+        places.setdefault(reason, []).append(place)
+    told = [f"{_first(rows)}: {reason}" for reason, rows in islice(places.items(), TOLD)]
+    others = sum(map(len, islice(places.values(), TOLD, None)))
+    return "; ".join([*told, f"and {others:,} more"] if others else told)
+
+
+def _first(places: Sequence[str]) -> str:
+    rest = f" and {len(places) - TOLD:,} more" if len(places) > TOLD else ""
+    return ", ".join(places[:TOLD]) + rest
 
 
 def _group(row: Mapping[str, Any], key: str | None) -> str:

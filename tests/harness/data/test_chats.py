@@ -113,6 +113,51 @@ FORMS: dict[str, tuple[dict[str, Any], list[tuple[str, str]], str]] = {
         [("system", "Be brief.")],
         "Minus three.",
     ),
+    "contents": (
+        {
+            "systemInstruction": {"role": "system", "parts": [{"text": "Be brief."}]},
+            "contents": [
+                {"role": "user", "parts": [{"text": "How cold is it in Oslo?"}]},
+                {"role": "model", "parts": [{"text": "Minus three."}]},
+            ],
+        },
+        [("system", "Be brief.")],
+        "Minus three.",
+    ),
+    "contents without roles, as Python writes them": (
+        {
+            "system_instruction": "Be brief.",
+            "contents": [
+                {"parts": [{"text": "How cold is it in Oslo?"}]},
+                {"role": "model", "parts": [{"text": "Minus three."}]},
+            ],
+        },
+        [("system", "Be brief.")],
+        "Minus three.",
+    ),
+    "parts without a type, and a list of system lines": (
+        {
+            "schemaVersion": "bedrock-conversation-2024",
+            "system": [{"text": "Be brief."}],
+            "messages": [
+                {"role": "user", "content": [{"text": "How cold is it in Oslo?"}]},
+                {"role": "assistant", "content": [{"text": "Minus three."}]},
+            ],
+        },
+        [("system", "Be brief.")],
+        "Minus three.",
+    ),
+    "roles with capitals": (
+        {
+            "messages": [
+                {"role": "System", "content": "Be brief."},
+                {"role": "User", "content": "How cold is it in Oslo?"},
+                {"role": "Chatbot", "content": "Minus three."},
+            ]
+        },
+        [("system", "Be brief.")],
+        "Minus three.",
+    ),
     "turns as JSON": ({"messages": json.dumps([ASKED, ANSWER])}, [], "Minus three."),
     "options of a service": (
         {"messages": [ASKED, ANSWER], "parallel_tool_calls": False, "tools": None},
@@ -170,12 +215,32 @@ def test_turns_of_weight_0_and_what_follows_the_last_answer_are_no_targets(tmp_p
     assert len(read.messages) == 3
     assert "weight" not in read.messages[1]
     (note,) = read_chats(tmp_path / "chats.jsonl").notes
-    assert note.startswith("1 of 1 conversations (the first is 1) do not end with the assistant's turn")
+    assert note.startswith("1 of 1 conversations (the first is 1) does not end with the assistant's turn")
 
 
 def test_two_turns_of_the_assistant_in_a_row_are_both_read(tmp_path: Path) -> None:
     first, second = samples(written(tmp_path, {"messages": [ASKED, ANSWER, ANSWER]}), turns="all")
     assert (len(first.messages), len(second.messages), second.fields["text"]) == (1, 2, "")
+
+
+def test_calls_and_results_in_contents_are_those_of_messages(tmp_path: Path) -> None:
+    call = {"functionCall": {"name": "get_weather", "args": {"city": "Oslo"}}}
+    result = {"functionResponse": {"name": "get_weather", "response": {"degrees": -3}}}
+    row = {
+        "contents": [
+            {"role": "user", "parts": [{"text": ASKED["content"]}]},
+            {"role": "model", "parts": [call]},
+            {"role": "function", "parts": [result]},
+            {"role": "model", "parts": [{"text": "Minus three."}]},
+        ],
+        "tools": [{"functionDeclarations": [FUNCTION]}],
+    }
+    as_messages = {
+        "messages": [ASKED, CALLING, RESULT | {"content": '{"degrees": -3}'}, ANSWER],
+        "tools": [TOOL],
+    }
+    read, expected = (read_chats(written(tmp_path, one)).chats[0].conversation for one in (row, as_messages))
+    assert read == expected
 
 
 def test_targets_are_answers_without_their_thoughts(tmp_path: Path) -> None:
@@ -228,6 +293,15 @@ FAULTS: dict[str, tuple[Any, str]] = {
     "no content": (
         {"messages": [{"role": "user", "content": None}, ANSWER]},
         "turn 1 has no content; only a turn with tool_calls may lack it",
+    ),
+    "contents that are none": ({"contents": "Hello"}, "contents is a text that is no JSON list"),
+    "an image in contents": (
+        {"contents": [{"role": "user", "parts": [{"inlineData": {"mimeType": "image/png", "data": "a"}}]}]},
+        "turn 1 holds a part of the type 'inlineData'; only texts can be read",
+    ),
+    "a turn of contents without parts": (
+        {"contents": [{"role": "user"}]},
+        "turn 1 has no content",
     ),
     "an image": (
         {
@@ -285,7 +359,10 @@ def test_a_row_that_cannot_be_read_is_told_with_its_line(tmp_path: Path, fault: 
 
 def test_all_faulty_rows_are_counted_and_the_first_told(tmp_path: Path) -> None:
     rows = [{"messages": [ASKED, ANSWER]}, *[{"messages": [ASKED]}] * 7]
-    with pytest.raises(UserError, match=r"7 of 8 rows cannot be read: line 2.*line 3.*line 4.*; and 4 more"):
+    with pytest.raises(
+        UserError,
+        match=r"7 of 8 rows cannot be read: line 2, line 3, line 4 and 4 more: no turn is the assistant's",
+    ):
         read_chats(written(tmp_path, *rows))
 
 
@@ -339,6 +416,7 @@ def test_a_conversation_and_a_group_stay_in_one_split(tmp_path: Path) -> None:
         assert len(splits.train) + len(splits.dev) + len(splits.test) == 120
     assert len(chat_splits(path).test) == 6
     with pytest.raises(
-        UserError, match="60 of 60 rows cannot be read: line 1: its 'who' is missing or empty"
+        UserError,
+        match="60 of 60 rows cannot be read: line 1, line 2, line 3 and 57 more: its 'who' is missing or empty",
     ):
         chat_splits(path, group="who")
