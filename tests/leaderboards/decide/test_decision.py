@@ -691,7 +691,7 @@ def test_nothing_is_passed_over_where_another_would_be_chosen_anyway() -> None:
 
 def test_a_fine_tune_that_is_not_shown_to_gain_is_passed_over_for_one_that_is() -> None:
     """The page advised the noisiest of several while the first page advised the proven one."""
-    arms = (case("a", 0.9, train=HOUR, shown=False), case("b", 0.8, train=HOUR), case("c", 0.5))
+    arms = (case("a", 0.9, train=HOUR, gain_unproven=True), case("b", 0.8, train=HOUR), case("c", 0.5))
     decision = weigh(choices(*arms), PLAIN)
     assert (decision.chosen, decision.best_tuned, decision.passed_over) == (1, 1, 0)
     assert {best.place for best in decision.bests if best.place is not None} <= {1, 2}
@@ -702,12 +702,12 @@ def test_a_fine_tune_that_is_not_shown_to_gain_is_passed_over_for_one_that_is() 
     assert (alone.chosen, alone.passed_over) == (0, None)
     assert verdict_text(choices(arms[0], arms[2]), alone).startswith("Not shown yet: as measured, a is worth")
     dear = replace(PLAIN, budget_usd=9.0)
-    cheap = (case("a", 0.9, train=HOUR, shown=False), case("b", 0.8, train=9 * HOUR), case("c", 0.5))
+    cheap = (case("a", 0.9, train=HOUR, gain_unproven=True), case("b", 0.8, train=9 * HOUR), case("c", 0.5))
     assert weigh(choices(*cheap), dear).chosen == 0, "nothing that is shown is within the budget"
 
 
 def test_without_knowing_how_far_another_seed_would_differ_no_share_of_draws_is_told() -> None:
-    arms = choices(case("a", 0.9, train=HOUR, seeds_known=False, shown=False), case("b", 0.5))
+    arms = choices(case("a", 0.9, train=HOUR, seeds_known=False, gain_unproven=True), case("b", 0.5))
     decision = weigh(arms, PLAIN)
     assert decision.figures[0].worth is None and decision.figures[0].net is not None
     assert worth_plot(arms, decision).traces == ()
