@@ -20,6 +20,7 @@ from harness.authoring.given_tables import Columns, read_given, remarks_on
 from harness.authoring.own_templates import own_templates
 from harness.authoring.task_source import NAMES, field_names, task_source
 from harness.data.dataset import make_sample
+from harness.data.tables import read_table
 from harness.errors import UserError, naming_what_is_written
 from harness.plan.power import Power, power_of
 from harness.plugins.registry import find_plugins, load_task
@@ -77,7 +78,7 @@ def new_task(
             "--input, --target, --group, --dev, --test and --template belong to a data file; give it with "
             "--from or --train"
         )
-    columns = _columns(source, input_column, target_column, group_column)
+    columns = _columns(source, input_column, target_column, group_column, sheet=sheet)
     wordings = own_templates(templates, field_names(columns.inputs))
     # Every fault of the user's tables is raised here, before anything is written.
     given_tables = read_given(source, dev=dev, test=test, sheet=sheet)
@@ -112,6 +113,8 @@ def _columns(
     input_column: str | Sequence[str] | None,
     target_column: str | None,
     group_column: str | None,
+    *,
+    sheet: str | None,
 ) -> Columns:
     """The columns that were named; those of the small table where there is no source."""
     if source is None:
@@ -119,12 +122,19 @@ def _columns(
     if not input_column or target_column is None:
         raise UserError(
             f"--from {source} needs --input COLUMN and --target COLUMN, the columns of questions and of "
-            "answers"
+            f"answers{_columns_of(source, sheet)}"
         )
     inputs = (input_column,) if isinstance(input_column, str) else tuple(input_column)
     columns = Columns(inputs, target_column, group_column)
     columns.check()
     return columns
+
+
+def _columns_of(source: Path | str, sheet: str | None) -> str:
+    """Which columns a file has, as the end of a sentence; a hub's data set is not fetched for that. Raises
+    `UserError` for a file that cannot be read."""
+    rows = read_table(source, sheet=sheet) if isinstance(source, Path) else []
+    return f". There are {', '.join(rows[0])}" if rows else ""
 
 
 def check_name(name: str, folder: Path) -> None:

@@ -161,5 +161,8 @@ def _workers_sentence(forecast: MachineForecast) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`40 seconds`, `3.2 hours`."""
-    return f"{seconds / 3600:,.1f} hours" if seconds >= 3600 else f"{seconds:,.0f} seconds"
+    """`1 second`, `40 seconds`, `3.2 hours`: at least a second."""
+    whole = max(1, round(seconds))
+    if whole >= 3600:
+        return f"{whole / 3600:,.1f} hours"
+    return "1 second" if whole == 1 else f"{whole:,} seconds"

@@ -505,7 +505,9 @@ def test_a_faulty_table_is_refused_and_nothing_is_written(
 
 
 def test_a_file_needs_both_columns(tmp_path: Path, write: Write) -> None:
-    with pytest.raises(UserError, match="needs --input COLUMN and --target COLUMN"):
+    with pytest.raises(
+        UserError, match=r"needs --input COLUMN and --target COLUMN, .* There are message, team$"
+    ):
         new_task("mail", tmp_path / "tasks", source=write("mail.csv", labels()), input_column="message")
 
 
