@@ -49,9 +49,9 @@ def raised(error: BaseException) -> str:
     return f"raised {one_line(error)}{authors_line(error)}"
 
 
-def shortened(text: str, most: int) -> str:
+def shortened(text: str, longest: int) -> str:
     """A text of at most so many characters, its end replaced by "…" where it has more."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def one_line(error: BaseException) -> str:

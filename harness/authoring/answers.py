@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import NamedTuple
 
 from harness.authoring.answer_shapes import AnswerKind, Shape
 from harness.authoring.date_cells import find_date_cells, is_date
@@ -141,16 +142,28 @@ def _alike(targets: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-_FORMS: tuple[tuple[Callable[[str], bool], str, str], ...] = (
-    (is_json, "JSON objects or lists", "correct them, for JSON is judged value by value"),
-    (
-        lambda target: number_cell(target) is not None,
-        "numbers",
-        "correct or remove them to have numbers judged by their value",
-    ),
-    (is_date, "dates", "correct or remove them to have dates judged however they are written"),
+class _Form(NamedTuple):
+    """A form that targets have."""
+
+    holds: Callable[[str], bool]
+    """Whether one target has it."""
+
+    name: str
+    remedy: str
+    """Why to have all targets in it."""
+
+    is_meant: Callable[[Sequence[str]], bool] = lambda _: True
+    """Whether targets that all have it are of that kind, and not texts that happen to look so."""
+
+
+_JSON = _Form(is_json, "JSON objects or lists", "correct them, for JSON is judged value by value")
+_NUMBERS = _Form(
+    lambda target: number_cell(target) is not None,
+    "numbers",
+    "correct or remove them to have numbers judged by their value",
+    is_meant=are_amounts,
 )
-"""Forms of targets, what they are called, and why to have all in it."""
+_DATES = _Form(is_date, "dates", "correct or remove them to have dates judged however they are written")
 
 
 def _nearly(targets: Sequence[str], filled: Sequence[str], place_of: PlaceOf) -> tuple[str, ...]:
@@ -162,16 +175,14 @@ def _nearly(targets: Sequence[str], filled: Sequence[str], place_of: PlaceOf) ->
             "the targets are judged as texts, for day and month change places in these dates; write all in "
             "one order",
         )
-    for has_form, name, remedy in _FORMS:
+    for form in (_JSON, _NUMBERS, _DATES):
         most = int((1 - NEARLY_ALL) * len(filled))
-        misfits = (index for index, target in enumerate(targets) if target and not has_form(target))
+        misfits = (index for index, target in enumerate(targets) if target and not form.holds(target))
         others = list(islice(misfits, most + 1))  # one more is enough to know that they are no mistakes
-        if 0 < len(others) <= most:
-            if name == "numbers" and not are_amounts(list(filter(has_form, filled))):
-                continue
+        if 0 < len(others) <= most and form.is_meant(list(filter(form.holds, filled))):
             return (
-                f"{len(filled) - len(others):,} of {len(filled):,} targets are {name} and all are judged as "
-                f"texts, for {_listed(targets, others, place_of)}; {remedy}",
+                f"{len(filled) - len(others):,} of {len(filled):,} targets are {form.name} and all are "
+                f"judged as texts, for {_listed(targets, others, place_of)}; {form.remedy}",
             )
     return ()
 
@@ -194,14 +205,14 @@ def _refuse_misfits(targets: Sequence[str], shape: Shape, place_of: PlaceOf) -> 
             "--answers ordered: the targets are no run of integers such as 1 to 5; take --answers choice, "
             "and give OrderedLabels the labels in their order in task.py"
         )
-    forms = {"number": _FORMS[1], "quantity": _FORMS[1], "json": _FORMS[0], "date": _FORMS[2]}
+    forms = {"number": _NUMBERS, "quantity": _NUMBERS, "json": _JSON, "date": _DATES}
     if shape not in forms:
         return
-    has_form, name, _ = forms[shape]
-    others = [index for index, target in enumerate(targets) if target and not has_form(target)]
+    form = forms[shape]
+    others = [index for index, target in enumerate(targets) if target and not form.holds(target)]
     if others:
         raise UserError(
-            f"--answers {shape}: {len(others):,} of {len(targets):,} targets are no {name}: "
+            f"--answers {shape}: {len(others):,} of {len(targets):,} targets are no {form.name}: "
             f"{_listed(targets, others, place_of)}"
         )
     if shape == "date" and find_date_cells([target for target in targets if target]) is None:

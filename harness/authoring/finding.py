@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.errors import shortened
+
 Level = Literal["error", "warning", "note", "ok"]
 
 
@@ -23,8 +25,7 @@ class Finding:
 
 def short(value: object) -> str:
     """A value as one line of JSON, cut when it is long."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 80 else f"{text[:79]}…"
+    return shortened(json.dumps(value, ensure_ascii=False), 80)
 
 
 def agreeing(verb: str, count: int) -> str:

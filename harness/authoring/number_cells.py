@@ -134,8 +134,8 @@ def number_fault(cells: Sequence[str]) -> str:
 def are_amounts(cells: Sequence[str]) -> bool:
     """Whether cells that all are numbers have units, if any: what follows a number is none where it hardly
     recurs, as in `3 lamps to Berlin`."""
-    found = _all_numbers(cells)
-    return found is not None and _recur(Counter(_by_singular(found)))
+    numbers = _all_numbers(cells)
+    return numbers is not None and _recur(Counter(_by_singular(numbers)))
 
 
 def _recur(units: Counter[str]) -> bool:

@@ -162,7 +162,7 @@ def _workers_sentence(forecast: MachineForecast) -> str:
 
 def duration(seconds: float) -> str:
     """`1 second`, `40 seconds`, `3.2 hours`: at least a second."""
-    whole = max(1, round(seconds))
-    if whole >= 3600:
-        return f"{whole / 3600:,.1f} hours"
-    return "1 second" if whole == 1 else f"{whole:,} seconds"
+    from leaderboards.text import count_of
+
+    rounded = max(1, round(seconds))
+    return f"{rounded / 3600:,.1f} hours" if rounded >= 3600 else count_of(rounded, "second")

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 Fields = Mapping[str, Any]
+"""One row of a file or a part of it, with its null fields left out."""
 
 _KEYS = {
     "functionCall": "function_call",
@@ -36,11 +37,11 @@ def messages_of_contents(row: Fields, contents: Sequence[Any]) -> list[Any]:
 
 def declared_functions(tools: Sequence[Any]) -> list[Any]:
     """A row's tools, each declaration of functions as these functions."""
-    found: list[Any] = []
+    functions: list[Any] = []
     for tool in tools:
         declared = _named(tool, "functionDeclarations") if isinstance(tool, Mapping) else None
-        found += declared if isinstance(declared, list) else [tool]
-    return found
+        functions += declared if isinstance(declared, list) else [tool]
+    return functions
 
 
 def _messages(turn: Fields) -> list[Any]:
@@ -52,8 +53,8 @@ def _messages(turn: Fields) -> list[Any]:
     calls = [_named(part, "functionCall") for part in parts if isinstance(part, Mapping)]
     message = {key: part for key, part in turn.items() if key != "parts"}
     message["content"] = _texts(parts) or None
-    if found := [_call(call) for call in calls if isinstance(call, Mapping)]:
-        message["tool_calls"] = found
+    if tool_calls := [_call(call) for call in calls if isinstance(call, Mapping)]:
+        message["tool_calls"] = tool_calls
     return [message]
 
 
@@ -72,13 +73,13 @@ def _result(result: Fields) -> dict[str, Any]:
 
 def _texts(parts: Sequence[Any]) -> list[Any]:
     """All parts but calls: texts, and what a reader refuses by its name."""
-    said = []
+    texts = []
     for part in parts:
         if isinstance(part, Mapping) and _named(part, "functionCall") is not None:
             continue
         is_text = not isinstance(part, Mapping) or "text" in part
-        said.append(part if is_text else {"type": next(iter(part), "none")})
-    return said
+        texts.append(part if is_text else {"type": next(iter(part), "none")})
+    return texts
 
 
 def _named(fields: Fields, name: str) -> Any:

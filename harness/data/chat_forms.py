@@ -9,12 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.data.chat_contents import declared_functions, messages_of_contents
+from harness.data.chat_contents import Fields, declared_functions, messages_of_contents
 from harness.task.conversation import call_identity, tool_call_record
 from harness.task.tool_calls import ToolCall, as_call
-
-Fields = Mapping[str, Any]
-"""One row of a file, with its null fields left out."""
 
 
 class FaultyConversation(ValueError):

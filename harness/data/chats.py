@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from harness.data.chat_forms import (
     FORMS,
@@ -27,7 +27,7 @@ Turns = Literal["last", "all"]
 """Which of the assistant's turns are targets: the last of each conversation, or every one."""
 
 TOLD = 3
-"""Faulty rows that are told; the others are counted."""
+"""Reasons that are told, and faulty rows for each; the others are counted."""
 
 RECURRING = 3
 """Conversations per different last answer, on average, from which on the splits balance these."""
@@ -51,13 +51,22 @@ class ReadChat:
     """What it shares with others; of a file without such a column its own identity."""
 
 
+class FaultyRow(NamedTuple):
+    """A row that cannot be read."""
+
+    place: str
+    """`line 3`, `row 3`."""
+
+    reason: str
+
+
 @dataclass(frozen=True)
 class Chats:
     """The conversations of a file."""
 
     chats: list[ReadChat]
-    faults: list[str] = field(default_factory=list)
-    """A sentence for each row that was left out."""
+    faults: list[FaultyRow] = field(default_factory=list)
+    """The rows that were left out."""
 
     @property
     def notes(self) -> list[str]:
@@ -107,7 +116,7 @@ def read_chats(
     read and tells the first, unless they are to be skipped.
     """
     chats: list[ReadChat] = []
-    faults: list[str] = []
+    faults: list[FaultyRow] = []
     for place, row in _rows(path, sheet):
         try:
             if isinstance(row, str):
@@ -119,7 +128,7 @@ def read_chats(
             identity = place.rpartition(" ")[2]
             chats.append(ReadChat(identity, conversation, _group(row, group) or identity))
         except FaultyConversation as error:
-            faults.append(f"{place}: {error}")
+            faults.append(FaultyRow(place, str(error)))
     if faults and not skip_faulty:
         raise UserError(
             f"{path}: {len(faults):,} of {len(faults) + len(chats):,} rows cannot be read: {_told(faults)}. "
@@ -307,18 +316,17 @@ def _filled(row: Mapping[str, Any]) -> dict[str, Any]:
     return {key: part for key, part in row.items() if part is not None}
 
 
-def _told(faults: Sequence[str]) -> str:
+def _told(faults: Sequence[FaultyRow]) -> str:
     """`line 3: it is cut off; line 7, line 8 and 5 more: turn 1 has no content`: each reason once."""
     places: dict[str, list[str]] = {}
     for fault in faults:
-        place, _, reason = fault.partition(": ")
-        places.setdefault(reason, []).append(place)
-    told = [f"{_first(rows)}: {reason}" for reason, rows in islice(places.items(), TOLD)]
-    others = sum(map(len, islice(places.values(), TOLD, None)))
-    return "; ".join([*told, f"and {others:,} more"] if others else told)
+        places.setdefault(fault.reason, []).append(fault.place)
+    sentences = [f"{_first_of(rows)}: {reason}" for reason, rows in islice(places.items(), TOLD)]
+    rows_of_others = sum(map(len, islice(places.values(), TOLD, None)))
+    return "; ".join([*sentences, f"and {rows_of_others:,} more"] if rows_of_others else sentences)
 
 
-def _first(places: Sequence[str]) -> str:
+def _first_of(places: Sequence[str]) -> str:
     rest = f" and {len(places) - TOLD:,} more" if len(places) > TOLD else ""
     return ", ".join(places[:TOLD]) + rest
 

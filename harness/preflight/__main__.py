@@ -25,7 +25,7 @@ from harness.preflight.look import look
 from harness.preflight.reach import reach
 from harness.preflight.weights import weights_remarks
 from harness.workers.memory import MEMORY, bound_memory
-from harness.workers.processor import bound_processor_seconds
+from harness.workers.processor import within_processor_seconds
 from harness.workers.worker import Handler, Message, Report, serve
 
 
@@ -76,13 +76,7 @@ def _remarks(job: ModelJob, report: Report) -> Iterator[Remark]:
 
 def _start() -> Handler:
     bound_memory()
-    processor_seconds = float(sys.argv[1])
-
-    def examine_within_bounds(message: Message, report: Report) -> Message:
-        bound_processor_seconds(processor_seconds)
-        return examine(message, report)
-
-    return examine_within_bounds
+    return within_processor_seconds(examine, float(sys.argv[1]))
 
 
 def main() -> None:

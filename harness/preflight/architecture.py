@@ -22,7 +22,7 @@ from harness.errors import UserError, one_line, shortened
 from harness.preflight.job import GgufJob, LayersJob, ModelReport, Remark
 from harness.records.preflight import Severity
 from harness.workers.memory import bound_memory
-from harness.workers.processor import bound_processor_seconds
+from harness.workers.processor import within_processor_seconds
 from harness.workers.worker import Handler, Message, Report, serve
 
 
@@ -130,13 +130,7 @@ def _bytes_of_weights(job: LayersJob) -> int:
 
 def _start() -> Handler:
     bound_memory()
-    processor_seconds = float(sys.argv[1])
-
-    def examine_within_bounds(message: Message, report: Report) -> Message:
-        bound_processor_seconds(processor_seconds)
-        return examine(message, report)
-
-    return examine_within_bounds
+    return within_processor_seconds(examine, float(sys.argv[1]))
 
 
 def main() -> None:

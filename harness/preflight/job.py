@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
+from harness.errors import shortened
 from harness.records.preflight import Severity
 from harness.sweep.prompting import Prompting
 from harness.task import Output
@@ -115,7 +116,7 @@ MOST_CHARACTERS = 800
 def _readable(sentence: str) -> str:
     """Without characters that would change how a terminal writes: the words of templates are foreign."""
     readable = "".join(character if character.isprintable() else "�" for character in sentence)
-    return readable if len(readable) <= MOST_CHARACTERS else f"{readable[: MOST_CHARACTERS - 1]}…"
+    return shortened(readable, MOST_CHARACTERS)
 
 
 class Remark(Frozen):

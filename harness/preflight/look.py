@@ -27,9 +27,10 @@ def look(job: ModelJob, tokenizer: Any, config: Any, announce: Announce = lambda
 
     `config`: of transformers.
     """
-    if context_length(config, None) < 1:
-        sentence = f"its context is of {context_length(config, None)} tokens: correct max_position_embeddings"
-        yield Remark(severity="refuse", fact="context", sentence=f"{sentence} in its config.json")
+    context = context_length(config, None)
+    if context < 1:
+        sentence = f"its context is of {context} tokens: correct max_position_embeddings in its config.json"
+        yield Remark(severity="refuse", fact="context", sentence=sentence)
         return
     yield from _vocabulary(tokenizer, config)
     yield from _end_of_answer(job, tokenizer)

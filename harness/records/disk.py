@@ -36,7 +36,7 @@ def write_probe(folder: Path) -> None:
 
 def check_disk(folder: Path, failure: BaseException) -> None:
     """Raise `DiskFault` where something failed because a folder's disk is full or may not be written."""
-    reason = next((said for said in _SAID if said.lower() in str(failure).lower()), None)
+    reason = next((phrase for phrase in _SAID if phrase.lower() in str(failure).lower()), None)
     if reason is None:  # torch says of a full disk that a stream has an error
         try:
             write_probe(folder)
