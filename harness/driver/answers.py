@@ -4,7 +4,7 @@ import itertools
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -61,13 +61,12 @@ class AnswerPhase:
         # The engine starts with the base's weights: its arms first, so that each arm's weights are swapped in
         # once.
         asks = sorted(asks, key=_has_weights)
-        way = choose_way(asks, self._base.model, self._base.engine, self._settings)
         lanes = self._lanes_for(len(asks))
         if not self._has_canaries:
             # Of the first wave, and kept: the base must answer at the end as it did at the start.
             write_canaries(self._files.canaries, asks)
             self._has_canaries = True
-        wave = _Wave(asks, way, self._engine_settings(way, asks), self._files.log, self._tell)
+        wave = _Wave(asks, self._way, self._engine_settings(asks), self._files.log, self._tell)
         self._tell(PhaseBegan("generate", len(asks)))
         if len(lanes) == 1:
             wave.drain(lanes[0], reports=True)
@@ -120,14 +119,19 @@ class AnswerPhase:
             )
         return [",".join(devices[lane * size : (lane + 1) * size]) for lane in range(count)]
 
-    def _engine_settings(self, way: Way, asks: Sequence[AskJob]) -> Message:
+    @cached_property
+    def _way(self) -> Way:
+        """The same for all waves. Not chosen before the first: a node may yet be sent the model."""
+        return choose_way(self._base, self._settings)
+
+    def _engine_settings(self, asks: Sequence[AskJob]) -> Message:
         """What an engine is started with, but for what each lane decides."""
         settings: Message = {"max_model_len": self._base.max_model_len}
         settings |= {key: getattr(self._settings, key) for key in self._engine.settings}
-        if way == "adapters":
+        if self._way == "adapters":
             # An engine that serves large adapters serves small ones, too, and need not be started again.
             self._max_lora_rank = max(self._max_lora_rank, *map(_rank, asks))
-            settings |= {"way": way, "max_loras": MAX_LORAS, "max_lora_rank": self._max_lora_rank}
+            settings |= {"way": self._way, "max_loras": MAX_LORAS, "max_lora_rank": self._max_lora_rank}
         return settings
 
 

@@ -16,7 +16,7 @@ from harness.driver.prepare import convert_models, require_libraries
 from harness.driver.progress import SweepProgress
 from harness.driver.render import Workshop
 from harness.driver.scorecard import write_cards
-from harness.driver.ways import choose_way
+from harness.driver.ways import check_way, servable_bases
 from harness.errors import UserError, from_here
 from harness.plan.ensembles import Ensemble, derive
 from harness.plan.groups import Group, group_runs, spread
@@ -61,10 +61,10 @@ def run_sweep(
     sweep = SweepWork(
         outcome, TaskFacts(tasks), folders, engine, settings, progress, executor,
         Workshop(folders.work, tasks, time_uncached=settings.time_uncached, report_to=report_to),
+        servable_bases(runs, tasks, engine),
     )  # fmt: skip
     if todo:
-        for group in group_runs(todo):  # what cannot be scored is not trained
-            choose_way([sweep.shop.ask(run) for run in group.runs], group.model, engine, settings)
+        check_way(todo, tasks, engine, settings)  # what cannot be scored is not trained
         require_libraries(engine, todo)
     if not todo and not ensembles:
         return outcome
@@ -157,8 +157,10 @@ def _combine(ensembles: Sequence[Ensemble], sweep: SweepWork) -> None:
             souped.append((run, finished))
         else:
             _vote(run, finished, sweep)
+    soups = [run for run, _ in souped]
+    check_way(soups, sweep.facts.tasks, sweep.engine, sweep.settings)
     by_key = {run.key: members for run, members in souped}
-    for group in group_runs(run for run, _ in souped):
+    for group in group_runs(soups):
         GroupRunner(group, sweep, members=by_key).run()
 
 

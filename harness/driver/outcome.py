@@ -11,6 +11,7 @@ from pathlib import Path
 from harness.driver.executors import Executor
 from harness.driver.progress import SweepProgress
 from harness.driver.render import Workshop
+from harness.driver.ways import Servable
 from harness.errors import UserError
 from harness.plan.runs import is_done
 from harness.preflight.examine import Preflight
@@ -69,6 +70,7 @@ class SweepWork:
     progress: SweepProgress
     executor: Executor
     shop: Workshop
+    servable: Servable
     preflight: Preflight = field(default_factory=Preflight)
     """What was noticed of the models that still have something to do."""
 

@@ -107,6 +107,7 @@ def open_waves(group: Group, sweep: SweepWork, line: ProgressLine) -> Iterator[W
         fingerprint=group.runs[0].candidate.fingerprint,
         engine=sweep.engine,
         max_model_len=group.max_model_len,
+        servable=(group.model, group.revision) in sweep.servable,
         # Two threads that wait for each other on busy cores take several times as long as one.
         threads=1 if is_tiny(group.model) else None,
     )

@@ -74,7 +74,8 @@ class EngineSettings(Frozen):
 
     way: Literal["auto", "swap", "adapters"] = "auto"
     """How tuned weights get into the engine. `swap`: merged and loaded in place. `adapters`: LoRA adapters
-    are served side by side. `auto` decides by device and size; results say which was used."""
+    are served side by side. `auto` decides by the arms of the whole sweep, device and size; results say which
+    was used."""
 
     max_num_seqs: int = Field(default=256, gt=0, le=LARGEST_COUNT)
     """Sequences generated at a time; halved, down to 4, when the device's memory is too small."""

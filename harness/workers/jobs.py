@@ -139,6 +139,10 @@ class BaseJob(Frozen):
 
     engine: EngineName
     max_model_len: int | None
+    servable: bool = False
+    """Whether some arms of the sweep are tuned from it, and the engine can serve all of them as adapters: a
+    fact of the whole sweep, not of what is left of it."""
+
     threads: int | None = None
     """Threads that each of its workers computes with; None: as many as its libraries choose."""
 

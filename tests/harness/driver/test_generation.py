@@ -6,23 +6,19 @@ What real engines do when they are killed is tested in test_engines.py.
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
+from invented_worker import Answer, InventedWorker, in_place_of_engines
 from synthetic import make_run, task_card
 from toy_task import adding
 
 from harness.data.dataset import load_dataset
 from harness.data.loaded import LoadedTask
-from harness.driver import lane, ways
 from harness.driver.answers import AnswerPhase
-from harness.driver.progress import SweepProgress
 from harness.driver.render import Workshop
-from harness.driver.ways import choose_way
-from harness.errors import UserError
 from harness.records.disk import DiskFault
 from harness.records.generation import GenerationRecord
 from harness.records.store import read_record
@@ -32,52 +28,10 @@ from harness.workers.jobs import AskJob, BaseJob
 from harness.workers.listener import JobFailure
 from harness.workers.worker import JobFailed, WorkerDied
 
-RECORD = {
-    "engine": "invented", "device": "cpu", "dtype": "float32", "chat_template": False, "swap_seconds": 0.0,
-    "generate_seconds": 1.0, "requests": 2, "prompt_tokens": 2, "completion_tokens": 2, "flops": 1.0,
-    "peak_memory_bytes": 1, "energy_joules": None,
-}  # fmt: skip
-
-Answer = Callable[["InventedWorker", dict[str, Any]], Any]
-
-
-class InventedWorker:
-    """Stands in for an engine process; what it answers is up to the test."""
-
-    started: list["InventedWorker"]
-    answer: Answer
-    startup_seconds = 3.0
-
-    deaths_at_start: list[Exception]
-
-    def __init__(
-        self, module: str, options: list[str], *, log: Path, environment: dict[str, str], report: Any
-    ) -> None:
-        if self.deaths_at_start:
-            raise self.deaths_at_start.pop(0)
-        self.settings = json.loads(options[options.index("--settings") + 1])
-        self.canaries = Path(options[options.index("--canaries") + 1])
-        self.environment, self.jobs, self.closed = environment, list[dict[str, Any]](), False
-        self.started.append(self)
-
-    def request(self, job: dict[str, Any], report: Any) -> Any:
-        self.jobs.append(job)
-        found = type(self).answer(self, job)
-        if isinstance(found, Exception):
-            raise found
-        return found or ({"guard": None} if "finish" in job else {"records": [RECORD] * len(job["asks"])})
-
-    def close(self) -> None:
-        self.closed = True
-
 
 @pytest.fixture(autouse=True)
 def workers(monkeypatch: pytest.MonkeyPatch) -> type[InventedWorker]:
-    monkeypatch.setattr(InventedWorker, "started", [], raising=False)
-    monkeypatch.setattr(InventedWorker, "deaths_at_start", [], raising=False)
-    monkeypatch.setattr(InventedWorker, "answer", lambda worker, job: None, raising=False)
-    monkeypatch.setattr(lane, "Worker", InventedWorker)
-    return InventedWorker
+    return in_place_of_engines(monkeypatch)
 
 
 class Sweep:
@@ -294,49 +248,6 @@ def test_every_engine_has_prompts_to_check_itself_with(tmp_path: Path, workers: 
     sweep.generate()
     rows = [json.loads(line) for line in workers.started[0].canaries.read_text().splitlines()]
     assert [set(row) for row in rows] == [{"prompt", "chat"}]
-
-
-def test_small_models_and_full_fine_tunes_are_swapped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ways.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
-    sizes = {"a": 5_000_000_000}
-    monkeypatch.setattr(ways, "count_parameters", lambda model: sizes["a"])
-    sweep = Sweep(tmp_path / "1", "lora")
-    adapters, mixed = sweep.asks, Sweep(tmp_path / "2", "lora", "full").asks
-    auto = EngineSettings()
-    assert choose_way(adapters, "a", "vllm", auto) == "adapters"
-    assert choose_way(adapters, "a", "transformers", auto) == "swap"
-    assert choose_way(mixed, "a", "vllm", auto) == "swap"
-    assert choose_way(adapters, "a", "vllm", EngineSettings(way="swap")) == "swap"
-    sizes["a"] = 500_000_000
-    assert choose_way(adapters, "a", "vllm", auto) == "swap"
-    with pytest.raises(UserError, match=r"serves adapters only, and a · full · adding"):
-        choose_way(mixed, "a", "vllm", EngineSettings(way="adapters"))
-    with pytest.raises(UserError, match="takes vLLM"):
-        choose_way(adapters, "a", "transformers", EngineSettings(way="adapters"))
-
-
-def test_magnitudes_of_dora_are_not_served_beside_each_other(tmp_path: Path) -> None:
-    asks = Sweep(tmp_path, "dora").asks
-    assert choose_way(asks, "a", "vllm", EngineSettings()) == "swap"
-    with pytest.raises(UserError, match=r"has magnitudes \(DoRA\) that vLLM does not read"):
-        choose_way(asks, "a", "vllm", EngineSettings(way="adapters"))
-
-
-def test_a_way_that_the_arms_cannot_take_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
-    from harness.driver.executors import LocalExecutor
-    from harness.driver.loop import run_sweep
-    from harness.driver.outcome import Folders
-
-    sweep = Sweep(tmp_path / "prepared", "lora", "full")
-    folders = Folders(tmp_path / "results", tmp_path / "work")
-    with pytest.raises(UserError, match="serves adapters only"):
-        run_sweep(
-            sweep.runs, sweep.tasks, folders, engine="vllm", settings=EngineSettings(way="adapters"),
-            progress=SweepProgress(Console(quiet=True)), executor=LocalExecutor(1),
-        )  # fmt: skip
-    assert not folders.work.exists()
 
 
 # Waves
