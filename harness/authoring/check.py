@@ -20,7 +20,7 @@ from harness.data.loaded import LoadedTask
 from harness.data.sources import Generated, UnreachableData
 from harness.errors import UserError
 from harness.plan.early_rungs import early_rungs_of
-from harness.plan.estimate import CHARACTERS_PER_TOKEN
+from harness.plan.lengths import CHARACTERS_PER_TOKEN
 from harness.plan.power import power_on
 from harness.plan.prepare import FindPlugins, PlannedSweep, declare, plan_sweep
 from harness.plan.shortages import shortages

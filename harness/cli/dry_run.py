@@ -4,6 +4,7 @@ import argparse
 import json
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.dry_run_machine import duration, machine_forecast, print_machine
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
     from harness.plan.estimate import Forecast
     from harness.plan.power import Power
     from harness.plan.prepare import PlannedSweep
+    from harness.plan.token_counts import ModelCounts
     from harness.sweep.run import Run
 
 MOST_LINES = 60
 """Lines of a plan; a longer one is summed up by candidate and method."""
+
+MOST_NAMES = 5
+"""Candidates that are named in a sentence."""
 
 
 def print_dry_run(planned: "PlannedSweep", options: argparse.Namespace, *, workers: int | None) -> None:
@@ -40,8 +45,11 @@ def print_dry_run(planned: "PlannedSweep", options: argparse.Namespace, *, worke
 
     engine = default_engine() if options.engine == "auto" else options.engine
     caches_prefixes = ENGINE_TABLE[engine].caches_prefixes
-    runs, estimator = planned.runs, Estimator(planned.tasks, caches_prefixes=caches_prefixes)
-    forecasts = [estimator.forecast(run, done=is_done(options.results, run)) for run in runs]
+    runs, done = planned.runs, [is_done(options.results, run) for run in planned.runs]
+    todo = [run for run, is_finished in zip(runs, done, strict=True) if not is_finished]
+    counts = _token_counts(todo, planned)
+    estimator = Estimator(planned.tasks, counts=counts, caches_prefixes=caches_prefixes)
+    forecasts = [estimator.forecast(run, done=finished) for run, finished in zip(runs, done, strict=True)]
     total = _total(runs, forecasts, options)
     powers = _powers(planned, limit=options.limit)
     machine = machine_forecast(planned, forecasts, work=options.work, workers=workers)
@@ -57,6 +65,7 @@ def print_dry_run(planned: "PlannedSweep", options: argparse.Namespace, *, worke
     console = make_console()
     _print_lines(runs, forecasts, console)
     _print_total(total, console)
+    _print_basis(runs, forecasts, console)
     print_machine(machine, console)
     _print_powers(powers, console)
     warnings = [
@@ -68,6 +77,18 @@ def print_dry_run(planned: "PlannedSweep", options: argparse.Namespace, *, worke
         console.print(SIGNS["warning"], escape(sentence), highlight=False)
     if planned.ensembles:
         say(f"Then {len(planned.sweep.ensembles)} ensembles, made of these.")
+
+
+def _token_counts(runs: "Sequence[Run]", planned: "PlannedSweep") -> "Mapping[str, ModelCounts]":
+    """What the tokenizers on this machine make of these runs, by candidate."""
+    import tempfile
+
+    from harness.preflight.examine import can_examine, count_tokens
+
+    if not (runs and can_examine()):
+        return {}
+    with tempfile.TemporaryDirectory(prefix="gainboard-") as folder:
+        return count_tokens(runs, planned.tasks, log=Path(folder) / "preflight.log")
 
 
 def _powers(planned: "PlannedSweep", *, limit: int | None) -> "dict[str, Power]":
@@ -183,9 +204,7 @@ def _print_total(total: dict[str, Any], console: "Console") -> None:
         f"{total['train_tokens']:,} tokens to train on, {total['eval_tokens']:,} to read on dev, "
         f"about {duration(total['device_seconds'])} on {total['device']}"
         + (f", about {dollars(price)}" if price is not None else "")
-        + ", and half a minute of start-up per model. "
-        "Estimated from characters and parameters, without the tokens that a chat template adds itself; "
-        "results say more.",
+        + ", and half a minute of start-up per model.",
         highlight=False,
     )
     if total["runs_without_estimate"]:
@@ -194,6 +213,34 @@ def _print_total(total: dict[str, Any], console: "Console") -> None:
             "nor a size in the "
             "model's name."
         )
+
+
+def _print_basis(runs: "Sequence[Run]", forecasts: "Sequence[Forecast]", console: "Console") -> None:
+    """What the tokens of the plan were told from."""
+    from rich.markup import escape
+
+    from leaderboards.text import listed
+
+    is_counted: dict[str, bool] = {}
+    for run, forecast in zip(runs, forecasts, strict=True):
+        if forecast.state != "done":
+            is_counted[run.candidate.name] = is_counted.get(run.candidate.name, True) and forecast.is_counted
+    others = [name for name, counted in is_counted.items() if not counted]
+    from_characters = (
+        "Estimated from characters and parameters, without the tokens that a chat template adds itself"
+    )
+    if not others:
+        sentence = "Estimated from parameters and from the tokens of some samples, as each model reads them"
+    elif len(others) == len(is_counted):
+        sentence = f"{from_characters}: no tokenizer of these models could be used here"
+    else:
+        sentence = (
+            "Estimated from parameters and from the tokens of some samples, as each model reads them; for "
+            f"{listed(others[:MOST_NAMES])}{' and others' if len(others) > MOST_NAMES else ''}, whose "
+            "tokenizers could not be used here, from characters, without the tokens that a chat template "
+            "adds itself"
+        )
+    console.print(escape(f"{sentence}. Results say more."), highlight=False)
 
 
 def dollars(amount: float) -> str:

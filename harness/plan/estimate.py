@@ -2,9 +2,10 @@
 assumptions.
 
 Good enough to tell minutes from days. Demonstrations that all prompts begin with count once in seconds, where
-the engine keeps a prefix cache. Tokens are counted as characters / 4 over the first samples of a task; a
-model's parameters are read from the headers of its weights, or from its name (`…-0.5B`); the speeds below are
-what training and scoring reach in practice, far below a device's peak. Results carry the measured figures.
+the engine keeps a prefix cache. Tokens are those that a model's tokenizer counted, or `Lengths` tells from
+characters; a model's parameters are read from the headers of its weights, or from its name (`…-0.5B`); the
+speeds below are what training and scoring reach in practice, far below a device's peak. Results carry the
+measured figures.
 """
 
 import os
@@ -16,24 +17,21 @@ from functools import cache
 from harness.data.loaded import LoadedTask
 from harness.plan.evaluation import epochs_of, judged_limit, samples_read
 from harness.plan.halving import full_trainings, rungs, trials_at
+from harness.plan.lengths import NO_COUNTS, Lengths
 from harness.plan.selection import fewest_finalists, planned_trials
+from harness.plan.token_counts import ModelCounts
 from harness.records.costs import forward_flops, training_flops
 from harness.sweep.methods import TUNERS
 from harness.sweep.models import count_parameters
-from harness.sweep.recipe import MetaLearning, Portion, Stage, Training
+from harness.sweep.recipe import MetaLearning, Stage, Training
 from harness.sweep.run import Run
-from harness.task import Sample
-from harness.task.prompts import render
 
-CHARACTERS_PER_TOKEN = 4
 CPU_FLOPS_PER_CORE = 3e10
 """Toy models reach this on a core of a server with AVX-512."""
 GPU_FLOPS = 4e14
 """40 % of the 989 TFLOP/s of an H100 in bfloat16."""
 ADAPTER_SHARE = 0.01
 """Parameters of a LoRA adapter, as a share of its base."""
-MEASURED_SAMPLES = 200
-"""Samples of a task that its mean lengths are taken from."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +66,8 @@ class Forecast:
 
     flops: float | None
     device_seconds: float | None
+    is_counted: bool = False
+    """Whether the model's own tokenizer counted its tokens; otherwise they are told from characters."""
 
 
 def assumed_device() -> str:
@@ -78,18 +78,24 @@ def assumed_device() -> str:
 class Estimator:
     """Forecasts runs in order: what an earlier run trains or answers, a later one does not once more."""
 
-    def __init__(self, tasks: Mapping[str, LoadedTask], *, caches_prefixes: bool = False) -> None:
-        """`caches_prefixes`: whether the engine reads once what prompts begin with alike."""
+    def __init__(
+        self,
+        tasks: Mapping[str, LoadedTask],
+        *,
+        counts: Mapping[str, ModelCounts] = NO_COUNTS,
+        caches_prefixes: bool = False,
+    ) -> None:
+        """`counts`: what candidates' tokenizers counted. `caches_prefixes`: whether the engine reads once
+        what prompts begin with alike."""
         self._tasks, self._caches_prefixes = tasks, caches_prefixes
+        self._lengths, self._lengths_by_characters = Lengths(tasks, counts), Lengths(tasks)
         self._speed = GPU_FLOPS if assumed_device() == "cuda" else CPU_FLOPS_PER_CORE * (os.cpu_count() or 1)
         self._trained: set[tuple[object, ...]] = set()
         self._answered: set[str] = set()
         """Keys of runs that are the same for every seed, without their seeds."""
 
         self._parameters = cache(count_parameters)
-        self._prompt_tokens = cache(self._mean_prompt)
-        self._answer_tokens = cache(self._mean_answer)
-        self._stage_tokens: dict[Stage, int] = {}
+        self._planned_stages: dict[tuple[str, Stage], _Planned] = {}
 
     def forecast(self, run: Run, *, done: bool) -> Forecast:
         """What a run will take on this machine beyond what earlier runs have trained."""
@@ -118,16 +124,22 @@ class Estimator:
             flops=flops,
             device_seconds=(flops - forward_flops(parameters, self._cached_tokens(run, score_tokens)))
             / self._speed,
+            is_counted=self._lengths.is_counted(run),
         )
 
     def trial(self, run: Run) -> tuple[float, float]:
         """Tokens that one trial of a run's search trains on when it is not dropped, and the seconds that
-        takes."""
+        takes.
+
+        By them the number of trials is chosen. Tokens are told from characters here in any case, so that a
+        plan is the same on a machine that has the model's tokenizer and on one that does not.
+        """
         stage = run.stages[-1]
-        tokens = max(1, self._tokens(stage))
+        rows = self._lengths_by_characters.rows(run.candidate.name, stage)
+        tokens = max(1, _train_tokens(stage, rows))
         parameters = self._parameters(run.candidate.model) or 0
         flops = _training_flops(stage, parameters, tokens)
-        flops += forward_flops(parameters, self._eval_tokens(stage))
+        flops += forward_flops(parameters, self._dev_tokens(stage, rows))
         return float(tokens), max(flops / self._speed, 1e-3)
 
     def _trainings(self, run: Run) -> Iterable[_Planned]:
@@ -145,7 +157,7 @@ class Estimator:
             )
             if training_key not in self._trained:
                 self._trained.add(training_key)
-                yield _Planned(stage, self._tokens(stage), self._eval_tokens(stage))
+                yield self._planned(candidate.name, stage)
         if run.search is not None:
             search_key = (candidate.name, id(run.search), run.stages)
             if search_key not in self._trained:
@@ -161,11 +173,12 @@ class Estimator:
         ladder = rungs(settings.reduction_factor, settings.rungs)
         fewest = fewest_finalists(run.search)
         trainings = full_trainings(ladder, count, fewest=fewest)
+        each = self._planned(run.candidate.name, stage)
         answered = sum(trials_at(ladder, count, fewest=fewest))
         limit = judged_limit(len(self._tasks[run.task].dataset.dev))
         answer_tokens = self._score_tokens(run.model_copy(update={"split": "dev", "limit": limit}))
-        eval_tokens = trainings * self._eval_tokens(stage) + answered * answer_tokens
-        return _Planned(stage, trainings * self._tokens(stage), eval_tokens)
+        eval_tokens = trainings * each.eval_tokens + answered * answer_tokens
+        return _Planned(stage, trainings * each.tokens, eval_tokens)
 
     def _is_answered(self, run: Run) -> bool:
         """Whether an earlier run has the answers of this one, which differs in its seed alone."""
@@ -176,28 +189,24 @@ class Estimator:
         self._answered.add(key)
         return answered
 
-    def _tokens(self, stage: Stage) -> int:
-        """Tokens that a stage trains on."""
-        if stage not in self._stage_tokens:
-            samples = sum(portion.n_train for portion in stage.portions)
-            epoch = sum(portion.n_train * self._row_tokens(portion) for portion in stage.portions)
-            self._stage_tokens[stage] = int(epoch * _epochs(stage.training, stage.meta, samples))
-        return self._stage_tokens[stage]
+    def _planned(self, candidate: str, stage: Stage) -> _Planned:
+        """One training of a stage."""
+        if (candidate, stage) not in self._planned_stages:
+            rows = self._lengths.rows(candidate, stage)
+            tokens, eval_tokens = _train_tokens(stage, rows), self._dev_tokens(stage, rows)
+            self._planned_stages[candidate, stage] = _Planned(stage, tokens, eval_tokens)
+        return self._planned_stages[candidate, stage]
 
-    def _eval_tokens(self, stage: Stage) -> int:
-        """Tokens of dev that a stage reads; a meta-learning reads none."""
+    def _dev_tokens(self, stage: Stage, rows: Sequence[float]) -> int:
+        """Tokens of dev that a stage reads; a meta-learning reads none. `rows`: of `Lengths`."""
         if stage.meta is not None:
             return 0
         samples = sum(portion.n_train for portion in stage.portions)
         tokens = 0.0
-        for portion in stage.portions:
+        for portion, row in zip(stage.portions, rows, strict=True):
             available = len(self._tasks[portion.task].dataset.dev)
-            read = samples_read(stage.training, samples, available=available)
-            tokens += read * self._row_tokens(portion)
+            tokens += samples_read(stage.training, samples, available=available) * row
         return int(tokens)
-
-    def _row_tokens(self, portion: Portion) -> float:
-        return self._prompt_tokens(portion.task, portion.templates[0], 0) + self._answer_tokens(portion.task)
 
     def _score_tokens(self, run: Run) -> int:
         output = self._tasks[run.task].task.output
@@ -206,40 +215,25 @@ class Estimator:
             written = (run.generation.max_tokens or 0) + (run.candidate.max_thought_tokens or 0)
             answer = run.generation.n * written
         elif output == "perplexity":
-            answer = self._answer_tokens(run.task)
-        return int(
-            self._samples(run)
-            * sum(self._prompt_tokens(run.task, name, run.num_fewshot) + answer for name in run.templates)
-        )
+            answer = self._lengths.answer(run)
+        return int(self._samples(run) * len(run.templates) * (self._lengths.prompt(run) + answer))
 
     def _cached_tokens(self, run: Run, score_tokens: int) -> int:
         """Of the tokens that are read: demonstrations which the engine has read with an earlier prompt."""
-        shown_alike = run.num_fewshot > 0 and run.demonstrations != "nearest"
-        if not (self._caches_prefixes and shown_alike and score_tokens):
+        if not (self._caches_prefixes and score_tokens):
             return 0
-        demonstration_tokens = sum(
-            self._prompt_tokens(run.task, name, run.num_fewshot) - self._prompt_tokens(run.task, name, 0)
-            for name in run.templates
-        )
-        return int((self._samples(run) - 1) * demonstration_tokens)
+        return int((self._samples(run) - 1) * len(run.templates) * self._lengths.shared(run))
 
     def _samples(self, run: Run) -> int:
         dataset = self._tasks[run.task].dataset
         return len((dataset.test if run.split == "test" else dataset.dev)[: run.limit])
 
-    def _mean_prompt(self, task: str, template: str, num_fewshot: int) -> float:
-        loaded = self._tasks[task]
-        demonstrations: Sequence[Sample] = loaded.dataset.originals[:num_fewshot]
-        measured = loaded.dataset.test[:MEASURED_SAMPLES]
-        characters = sum(
-            len(render(loaded.task.prompts, sample, template=template, demonstrations=demonstrations).text)
-            for sample in measured
-        )
-        return characters / CHARACTERS_PER_TOKEN / len(measured)
 
-    def _mean_answer(self, task: str) -> float:
-        measured = self._tasks[task].dataset.test[:MEASURED_SAMPLES]
-        return sum(len(sample.targets[0]) for sample in measured) / CHARACTERS_PER_TOKEN / len(measured)
+def _train_tokens(stage: Stage, rows: Sequence[float]) -> int:
+    """Tokens that a stage trains on. `rows`: of `Lengths`."""
+    samples = sum(portion.n_train for portion in stage.portions)
+    epoch = sum(portion.n_train * row for portion, row in zip(stage.portions, rows, strict=True))
+    return int(epoch * _epochs(stage.training, stage.meta, samples))
 
 
 def _training_flops(stage: Stage, parameters: int, tokens: int) -> float:

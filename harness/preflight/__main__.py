@@ -20,6 +20,7 @@ from transformers import AutoConfig, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from harness.errors import one_line, shortened
+from harness.preflight.counting import count_tokens
 from harness.preflight.job import ModelJob, ModelReport, Remark
 from harness.preflight.look import look
 from harness.preflight.reach import reach
@@ -32,6 +33,10 @@ from harness.workers.worker import Handler, Message, Report, serve
 def examine(message: Message, report: Report) -> Message:
     """Look at the model of a `ModelJob`; a `ModelReport`."""
     job = ModelJob.model_validate(message)
+    if job.only_counts:
+        report({"at": "counting tokens"})
+        counts = count_tokens(job, _load(AutoTokenizer, job))
+        return ModelReport(counts=counts).model_dump(mode="json")
     try:
         remarks = tuple(_remarks(job, report))
     except MemoryError:
@@ -48,12 +53,10 @@ def _remarks(job: ModelJob, report: Report) -> Iterator[Remark]:
         if refusals or not job.downloads:
             return
     loaded: dict[str, Any] = {}
-    for part, load in (("configuration", AutoConfig), ("tokenizer", AutoTokenizer)):
+    for part, kind in (("configuration", AutoConfig), ("tokenizer", AutoTokenizer)):
         report({"at": f"loading its {part}"})
         try:
-            loaded[part] = load.from_pretrained(
-                job.model, revision=job.revision, local_files_only=job.is_here, trust_remote_code=False
-            )
+            loaded[part] = _load(kind, job)
         except MemoryError:
             raise
         except Exception as error:  # a damaged file makes the libraries raise anything
@@ -72,6 +75,13 @@ def _remarks(job: ModelJob, report: Report) -> Iterator[Remark]:
     if job.is_converted and Path(job.model).is_dir():
         yield from weights_remarks(Path(job.model), text_config)
     yield from look(job, loaded["tokenizer"], text_config, lambda step: report({"at": step}))
+
+
+def _load(kind: Any, job: ModelJob) -> Any:
+    """`kind`: `AutoConfig` or `AutoTokenizer`."""
+    return kind.from_pretrained(
+        job.model, revision=job.revision, local_files_only=job.is_here, trust_remote_code=False
+    )
 
 
 def _start() -> Handler:

@@ -12,9 +12,11 @@ from pathlib import Path
 from time import monotonic
 
 from harness.data.loaded import LoadedTask
+from harness.plan.token_counts import ModelCounts
 from harness.preflight.job import GgufJob, LayersJob, ModelJob, ModelReport, Remark
 from harness.preflight.probes import Probes
 from harness.records.preflight import PreflightFinding
+from harness.sweep.models import is_on_this_machine
 from harness.sweep.run import Run
 from harness.workers.listener import Event, JobBegan, JobsEnded, Listener, PhaseBegan
 from harness.workers.worker import JobFailed, Message, Worker, WorkerDied
@@ -86,6 +88,25 @@ def examine(
     return Preflight(tuple(findings))
 
 
+def count_tokens(
+    runs: Iterable[Run], tasks: Mapping[str, LoadedTask], *, log: Path
+) -> dict[str, ModelCounts]:
+    """What the tokenizers that are on this machine make of the runs, by candidate. Nothing is downloaded.
+
+    A candidate is missing where its tokenizer is, or where counting failed. `log`: as in `examine`.
+    """
+    runs = [run for run in runs if is_on_this_machine(run.candidate.model, run.candidate.revision)]
+    counts: dict[str, ModelCounts] = {}
+    with closing(_Examiner(TOKENIZERS, log, _Allowance(), offline=True)) as examiner:
+        for job in Probes(tasks, downloads=False).jobs(runs):
+            if not job.is_converted:
+                continue
+            counted = examiner.report(job.model_copy(update={"only_counts": True})).counts
+            if counted.prompts:
+                counts |= dict.fromkeys(job.candidates, counted)
+    return counts
+
+
 def _remarks(job: ModelJob, of_tokenizers: "_Examiner", of_layers: "_Examiner") -> Iterator[Remark]:
     """What both processes tell of a model, up to the first reason to refuse it."""
     with tempfile.TemporaryDirectory(prefix="gainboard-") as folder:
@@ -143,18 +164,22 @@ class _Examiner:
         self._environment = {"HF_HUB_OFFLINE": "1" if offline else "0"}
         self._worker: Worker | None = None
 
-    def remarks(self, job: ModelJob | LayersJob | GgufJob, *, once_more: bool = True) -> Sequence[Remark]:
+    def remarks(self, job: ModelJob | LayersJob | GgufJob) -> Sequence[Remark]:
+        """What is worth telling of a model, as `report` has it."""
+        return self.report(job).remarks
+
+    def report(self, job: ModelJob | LayersJob | GgufJob, *, once_more: bool = True) -> ModelReport:
         """What a look at a model tells, or why it told nothing in the seconds that it may take.
 
         A process that dies is no proof against the model: `once_more`, another one looks at it.
         """
         seconds = self._allowance.next
         if seconds <= 0:
-            return [_warning("time", f"it was not looked at: others took {SECONDS_TOGETHER:.0f} seconds")]
+            return _warning("time", f"it was not looked at: others took {SECONDS_TOGETHER:.0f} seconds")
         try:
             worker = self._started()
         except JobFailed as error:  # none of a model's doing
-            return [_warning("look", f"it could not be looked at: {error}")]
+            return _warning("look", f"it could not be looked at: {error}")
         began_with = "starting to look at it"
 
         def hear(message: Message) -> None:
@@ -169,16 +194,16 @@ class _Examiner:
             self.close()
             if late.is_set():
                 over = f"{began_with} was not over after {seconds:.0f} seconds"
-                return [_warning("time", f"{over}, so it was looked at in part; is this machine very busy?")]
+                return _warning("time", f"{over}, so it was looked at in part; is this machine very busy?")
             if death.by_signal == signal.SIGXCPU:
                 outcome = f"was not over after {PROCESSOR_SECONDS:.0f} s of computing"
-                return [_after_death(job, f"{began_with} {outcome}")]
+                return _after_death(job, f"{began_with} {outcome}")
             if once_more:
-                return self.remarks(job, once_more=False)
-            return [_after_death(job, f"{began_with} ended the process that did it")]
+                return self.report(job, once_more=False)
+            return _after_death(job, f"{began_with} ended the process that did it")
         except JobFailed as error:  # a fault of ours, which must not keep anybody from a sweep
-            return [_warning("look", f"it could not be looked at: {error}")]
-        return ModelReport(remarks=answer["remarks"]).remarks
+            return _warning("look", f"it could not be looked at: {error}")
+        return ModelReport(**{name: answer[name] for name in ModelReport.model_fields})
 
     def _started(self) -> Worker:
         if self._worker is None:
@@ -209,16 +234,17 @@ def _ending(worker: Worker, late: threading.Event, seconds: float) -> Iterator[N
         timer.cancel()
 
 
-def _after_death(job: ModelJob | LayersJob | GgufJob, sentence: str) -> Remark:
+def _after_death(job: ModelJob | LayersJob | GgufJob, sentence: str) -> ModelReport:
     """Of a model that the process died of; a slow download is no fault of the model's, nor are many layers,
     nor a large file."""
     if not isinstance(job, ModelJob) or not job.is_here:
         return _warning("time", sentence)
-    return Remark(severity="refuse", fact="time", sentence=f"{sentence}; is a file of the model damaged?")
+    question = "is a file of the model damaged?"
+    return ModelReport(remarks=(Remark(severity="refuse", fact="time", sentence=f"{sentence}; {question}"),))
 
 
-def _warning(fact: str, sentence: str) -> Remark:
-    return Remark(severity="warn", fact=fact, sentence=sentence)
+def _warning(fact: str, sentence: str) -> ModelReport:
+    return ModelReport(remarks=(Remark(severity="warn", fact=fact, sentence=sentence),))
 
 
 def can_examine() -> bool:

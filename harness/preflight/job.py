@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 
 from harness.errors import shortened
+from harness.plan.token_counts import ModelCounts, PromptKind
 from harness.records.preflight import Severity
 from harness.sweep.prompting import Prompting
 from harness.task import Output
@@ -18,12 +19,10 @@ TargetModules = str | tuple[str, ...]
 """A regular expression, or names."""
 
 
-class PromptProbe(Frozen):
+class PromptProbe(PromptKind):
     """Prompts of a task, as some runs of a candidate are asked them."""
 
-    task: str
     output: Output
-    num_fewshot: int
     max_tokens: int
     max_model_len: int | None
     is_held: bool = False
@@ -33,6 +32,8 @@ class PromptProbe(Frozen):
     """Whether prompts beyond the context are cut; otherwise they are errors."""
 
     rows: Rows
+    typical: tuple[int, ...]
+    """Places of those rows that were chosen whatever their length is."""
 
 
 class TrainingProbe(Frozen):
@@ -43,6 +44,8 @@ class TrainingProbe(Frozen):
     """Tokens that a sample may have; longer ones are left out."""
 
     rows: Rows
+    typical: tuple[int, ...]
+    """As `PromptProbe` has it."""
 
 
 class TargetProbe(Frozen):
@@ -78,6 +81,8 @@ class ModelJob(Prompting):
     prompts: tuple[PromptProbe, ...]
     trainings: tuple[TrainingProbe, ...]
     targets: tuple[TargetProbe, ...] = ()
+    only_counts: bool = False
+    """Whether nothing is wanted but the tokens of its prompts and training samples."""
 
     @property
     def layers(self) -> "LayersJob":
@@ -133,4 +138,6 @@ class Remark(Frozen):
 class ModelReport(Frozen):
     """What a look at a model tells."""
 
-    remarks: tuple[Remark, ...]
+    remarks: tuple[Remark, ...] = ()
+    counts: ModelCounts = ModelCounts()
+    """Of a job that wants only these."""

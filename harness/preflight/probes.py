@@ -5,7 +5,7 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from harness.data.dataset import training_subset
 from harness.data.loaded import LoadedTask
@@ -79,32 +79,40 @@ class Probes:
         if key not in self._prompts:
             self._prompts[key] = None
             with suppress(Exception):
+                rows, typical = self._prompt_rows(run)
                 self._prompts[key] = PromptProbe(
                     task=run.task,
-                    output=task.output,
+                    templates=run.templates,
                     num_fewshot=run.num_fewshot,
+                    demonstrations=run.demonstrations,
+                    output=task.output,
                     max_tokens=generation.max_tokens or task.max_tokens,
                     max_model_len=generation.max_model_len,
                     is_held=is_held,
                     may_be_cut=task.truncation_side is not None,
-                    rows=self._prompt_rows(run),
+                    rows=rows,
+                    typical=typical,
                 )
         return self._prompts[key]
 
-    def _prompt_rows(self, run: Run) -> Rows:
+    def _prompt_rows(self, run: Run) -> tuple[Rows, tuple[int, ...]]:
+        """Telling samples in their prompts, and the places of the typical ones."""
         loaded = self._tasks[run.task]
         prompts, dataset = loaded.task.prompts, loaded.dataset
         if run.demonstrations is not None:
             prompts = dataclasses.replace(prompts, demonstrations=run.demonstrations)
-        samples = telling_samples((dataset.test if run.split == "test" else dataset.dev)[: run.limit])
+        samples, typical = telling_samples(
+            (dataset.test if run.split == "test" else dataset.dev)[: run.limit]
+        )
         demonstrations = choose_demonstrations(
             prompts, dataset.originals, samples, count=run.num_fewshot, seed=run.seed
         )
         # In every wording would take too long where there are dozens: each of them has some of the samples.
-        return tuple(
+        rows = tuple(
             prompt_row(prompts, sample, run.templates[place % len(run.templates)], drawn)
             for place, (sample, drawn) in enumerate(zip(samples, demonstrations, strict=True))
         )
+        return rows, typical
 
     def _training_probes(self, runs: Iterable[Run]) -> Iterable[TrainingProbe | None]:
         """Of the largest budget of each task: it holds the samples of the smaller ones."""
@@ -124,12 +132,14 @@ class Probes:
             self._trainings[key] = None
             loaded = self._tasks[portion.task]
             with suppress(Exception):
-                samples = telling_samples(training_subset(loaded.dataset.train, portion.n_train))
+                samples, typical = telling_samples(training_subset(loaded.dataset.train, portion.n_train))
                 rows = tuple(
                     prompt_row(loaded.task.prompts, sample, portion.templates[place % len(portion.templates)])
                     for place, sample in enumerate(samples)
                 )
-                self._trainings[key] = TrainingProbe(task=portion.task, max_length=max_length, rows=rows)
+                self._trainings[key] = TrainingProbe(
+                    task=portion.task, max_length=max_length, rows=rows, typical=typical
+                )
         return self._trainings[key]
 
 
@@ -147,16 +157,26 @@ def _targets(runs: Iterable[Run]) -> Iterator[TargetProbe]:
         yield TargetProbe(target_modules=target_modules, candidates=tuple(dict.fromkeys(names)))
 
 
-def telling_samples(samples: Sequence[Sample]) -> list[Sample]:
-    """Some samples at even distances, and those with the longest inputs and targets: in the order of
-    `samples`."""
+class TellingSamples(NamedTuple):
+    """Some samples at even distances, and those with the longest inputs and targets: in their order."""
+
+    samples: list[Sample]
+    typical: tuple[int, ...]
+    """Where those at even distances are among them."""
+
+
+def telling_samples(samples: Sequence[Sample]) -> TellingSamples:
+    """Choose what a model is looked at with."""
     places = range(len(samples))
     step = max(1, len(samples) / EVENLY)
-    chosen = {int(number * step) for number in range(min(EVENLY, len(samples)))}
+    even = {int(number * step) for number in range(min(EVENLY, len(samples)))}
+    chosen = set(even)
     chosen |= set(sorted(places, key=lambda place: _input_length(samples[place]))[-LONGEST:])
     chosen |= set(sorted(places, key=lambda place: len(samples[place].targets[0]))[-LONGEST:])
     chosen |= set(_with_other_turns(samples[:SEARCHED]))
-    return [samples[place] for place in sorted(chosen)]
+    ordered = sorted(chosen)
+    typical = tuple(number for number, place in enumerate(ordered) if place in even)
+    return TellingSamples([samples[place] for place in ordered], typical)
 
 
 def _with_other_turns(samples: Sequence[Sample]) -> Iterable[int]:

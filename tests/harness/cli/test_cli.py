@@ -165,7 +165,7 @@ def test_a_dry_run_prints_the_plan_with_its_cost_and_writes_nothing(
     said = capsys.readouterr().out
     assert "4 of 4 runs to do" in said
     assert "about $" in said
-    assert "without the tokens that a chat template adds itself" in " ".join(said.split())
+    assert "from the tokens of some samples, as each model reads them." in " ".join(said.split())
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.toml"]
 
 
@@ -176,8 +176,8 @@ def test_a_dry_run_has_a_line_for_all_seeds_of_an_arm(
     lines = capsys.readouterr().out.partition("\n\n")[0].splitlines()
     # All but the seconds, which depend on the machine.
     assert [line.split()[:-1] for line in lines[1:3]] == [
-        ["toy", "·", "zero_shot", "·", "date_normalise", "3", "of", "3", "0", "0", "11,606"],
-        ["toy", "·", "few_shot", "·", "date_normalise", "3", "of", "3", "0", "0", "124,368"],
+        ["toy", "·", "zero_shot", "·", "date_normalise", "3", "of", "3", "0", "0", "21,356"],
+        ["toy", "·", "few_shot", "·", "date_normalise", "3", "of", "3", "0", "0", "300,768"],
     ]
     assert len(lines) == 5
 
@@ -198,14 +198,35 @@ def test_an_estimated_price_has_two_digits(amount: float, shown: str) -> None:
     assert dollars(amount) == shown
 
 
+def test_a_dry_run_says_whose_tokens_it_could_not_count(
+    sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absent = f'model = "x/absent-1b"\nrevision = "{"a" * 40}"'
+    sweep.write_text(SWEEP + f'[[candidates]]\nname = "far"\n{absent}\n')
+    assert call("run", str(sweep), "--dry-run") == 0
+    assert (
+        "from the tokens of some samples, as each model reads them; for far, whose tokenizers could not be "
+        "used here, from characters, without the tokens that a chat template adds itself."
+    ) in " ".join(capsys.readouterr().out.split())
+    assert call("run", str(sweep), "--dry-run", "--json") == 0
+    by_run = {run["run"]: run["is_counted"] for run in json.loads(capsys.readouterr().out)["runs"]}
+    assert {is_counted for run, is_counted in by_run.items() if run.startswith("toy ")} == {True}
+    assert {is_counted for run, is_counted in by_run.items() if run.startswith("far ")} == {False}
+    assert call("run", str(sweep), "--dry-run", "--only", "far/*") == 0
+    assert (
+        "Estimated from characters and parameters, without the tokens that a chat template adds itself: no "
+        "tokenizer of these models could be used here."
+    ) in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_dry_run_for_scripts_gives_tokens_operations_and_seconds(
     sweep: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call("run", str(sweep), "--dry-run", "--json", "--only", "toy/full/*") == 0
     plan = json.loads(capsys.readouterr().out)
     (run,) = plan["runs"]
-    # 100 samples of about 75 characters, three epochs.
-    assert 3000 < run["train_tokens"] < 12000
+    # 100 samples of about 66 tokens, three epochs.
+    assert 18_000 < run["train_tokens"] < 22_000
     assert run["flops"] == pytest.approx(
         run["parameters"] * (6 * run["train_tokens"] + 2 * (run["eval_tokens"] + run["score_tokens"]))
     )

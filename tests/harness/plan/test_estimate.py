@@ -8,11 +8,13 @@ from toy_task import adding, rows
 from harness.data.dataset import load_dataset
 from harness.data.loaded import LoadedTask
 from harness.plan.estimate import ADAPTER_SHARE, Estimator
+from harness.plan.lengths import Lengths
 from harness.plan.runs import make_runs
+from harness.plan.token_counts import ModelCounts, PromptCount, TrainingCount
 from harness.records.costs import forward_flops, training_flops
 from harness.sweep.run import Run
 from harness.sweep.sweep import Sweep
-from harness.task import Splits
+from harness.task import Demonstrations, Splits
 
 PROMPT_TOKENS, ANSWER_TOKENS = 13.5 / 4, 1.75 / 4
 """Of the toy task's test samples, on average: `8 + 1`, a line break, `Answer:` and `9` have 5, 1, 7 and 1
@@ -201,6 +203,64 @@ def test_answers_of_a_finished_seed_are_not_asked_for_again() -> None:
     assert estimator.forecast(second, done=False).score_tokens == 0
 
 
+ASKED, SHOWN, SHARED, TRAINED, TARGET = 40.0, 100.0, 64.0, 45.0, 3.0
+
+
+def counted(run: Run) -> dict[str, ModelCounts]:
+    """What a tokenizer whose template says much makes of the toy task's few-shot and zero-shot prompts."""
+
+    def prompts(num_fewshot: int, demonstrations: Demonstrations | None) -> PromptCount:
+        return PromptCount(
+            task="adding",
+            templates=run.templates,
+            num_fewshot=num_fewshot,
+            demonstrations=demonstrations,
+            prompt_tokens=SHOWN if num_fewshot else ASKED,
+            target_tokens=TARGET,
+            shared_tokens=SHARED if num_fewshot else 0,
+        )
+
+    rows = tuple(
+        TrainingCount(task="adding", max_length=stage.training.max_length, tokens=TRAINED)
+        for stage in run.stages
+    )
+    return {"a": ModelCounts(prompts=(prompts(0, None), prompts(4, "balanced")), trainings=rows)}
+
+
+def test_what_a_tokenizer_counted_is_taken_instead_of_characters() -> None:
+    generation = {"max_tokens": 10}
+    run = planned("full", training={"num_train_epochs": 40, "eval_steps": 0.5}, generation=generation)
+    forecast = Estimator(tasks(), counts=counted(run)).forecast(run, done=False)
+    assert (forecast.train_tokens, forecast.eval_tokens) == (40 * 6 * TRAINED, 3 * 2 * TRAINED)
+    assert forecast.score_tokens == 4 * (ASKED + 10)
+    assert forecast.is_counted
+
+
+def test_a_candidate_whose_tokenizer_is_missing_is_forecast_from_characters() -> None:
+    run = planned("full")
+    other = {"other": counted(run)["a"]}
+    forecast = Estimator(tasks(), counts=other).forecast(run, done=False)
+    assert forecast == Estimator(tasks()).forecast(run, done=False) and not forecast.is_counted
+
+
+def test_shared_beginnings_that_were_counted_take_no_time_twice() -> None:
+    run = planned("few_shot", num_fewshot=4, demonstrations="balanced")
+    plain = Estimator(tasks(), counts=counted(run)).forecast(run, done=False)
+    cached = Estimator(tasks(), counts=counted(run), caches_prefixes=True).forecast(run, done=False)
+    assert plain.device_seconds is not None and cached.device_seconds is not None
+    saved = forward_flops(70_000_000_000, int(3 * SHARED)) / Estimator(tasks())._speed
+    assert plain.device_seconds - cached.device_seconds == pytest.approx(saved)
+
+
+def test_a_plan_has_as_many_trials_wherever_the_tokenizer_is() -> None:
+    """Keys of trials are part of results, which another machine may go on with."""
+    run = planned("lora", training={"learning_rate": [1e-4, 3e-4, 1e-3]})
+    estimator = Estimator(tasks(), counts=counted(run))
+    assert estimator.trial(run) == Estimator(tasks()).trial(run)
+    forecast = estimator.forecast(run, done=False)
+    assert forecast.train_tokens == 4 * int(3 * 6 * TRAINED)
+
+
 def test_demonstrations_that_all_prompts_begin_with_take_no_time_twice() -> None:
     """Where the engine keeps a prefix cache; the tokens that a record counts are the same."""
     speed = Estimator(tasks())._speed
@@ -212,9 +272,8 @@ def test_demonstrations_that_all_prompts_begin_with_take_no_time_twice() -> None
         cached = Estimator(tasks(), caches_prefixes=True).forecast(run, done=False)
         assert (cached.score_tokens, cached.flops) == (plain.score_tokens, plain.flops)
         assert plain.device_seconds is not None and cached.device_seconds is not None
-        estimator = Estimator(tasks())
-        shown = estimator._mean_prompt("adding", run.templates[0], 4) - PROMPT_TOKENS
-        samples = len(estimator._tasks["adding"].dataset.test)
+        shown = Lengths(tasks()).prompt(run) - PROMPT_TOKENS
+        samples = len(tasks()["adding"].dataset.test)
         expected = forward_flops(10**9, int((samples - 1) * shown)) / speed if saved else 0
         assert plain.device_seconds - cached.device_seconds == pytest.approx(expected)
         assert (expected > 0) == saved

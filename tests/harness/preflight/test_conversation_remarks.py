@@ -91,4 +91,4 @@ def test_a_conversation_of_another_order_is_looked_at_wherever_it_stands(place: 
     samples = [Sample(str(number), {"text": "a"}, "b", messages=TURNS) for number in range(800)]
     odd: tuple[dict[str, Any], ...] = (TURNS[0], TURNS[1], TURNS[1], TURNS[2])
     samples[place] = replace(samples[place], messages=odd)
-    assert str(place) in [sample.id for sample in telling_samples(samples)]
+    assert str(place) in [sample.id for sample in telling_samples(samples).samples]

@@ -31,18 +31,22 @@ def rows(*targets: str) -> tuple[dict[str, Any], ...]:
 def asked(*targets: str, **changed: Any) -> PromptProbe:
     probe = PromptProbe(
         task="repeat",
-        output="generate",
+        templates=("plain",),
         num_fewshot=0,
+        demonstrations=None,
+        output="generate",
         max_tokens=16,
         max_model_len=None,
         may_be_cut=False,
         rows=rows(*targets),
+        typical=tuple(range(len(targets))),
     )
     return probe.model_copy(update=changed)
 
 
 def trained(*targets: str, max_length: int = 1024) -> TrainingProbe:
-    return TrainingProbe(task="repeat", max_length=max_length, rows=rows(*targets))
+    places = tuple(range(len(targets)))
+    return TrainingProbe(task="repeat", max_length=max_length, rows=rows(*targets), typical=places)
 
 
 @pytest.fixture(scope="module")
