@@ -173,6 +173,7 @@ def _run_sweep(options: argparse.Namespace, path: Path) -> int:
             progress=progress,
             executor=executor,
             ensembles=planned.ensembles,
+            left_out=planned.left_out,
             report_to=sweep.report_to,
         )
     finally:

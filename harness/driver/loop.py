@@ -47,9 +47,12 @@ def run_sweep(
     progress: SweepProgress,
     executor: Executor,
     ensembles: Sequence[Ensemble] = (),
+    left_out: Sequence[Run] = (),
     report_to: Sequence[str] = (),
 ) -> SweepOutcome:
     """Bring every run to a result or a recorded failure; one failed run does not stop the others.
+
+    `left_out`: runs of the same sweep that are not to be done now. The others are answered as beside them.
 
     Raises `UserError` before any work when a needed library is missing, a result of another configuration is
     in the way, results cannot be written, the arms cannot be scored in the way that was asked for, or a look
@@ -61,7 +64,7 @@ def run_sweep(
     sweep = SweepWork(
         outcome, TaskFacts(tasks), folders, engine, settings, progress, executor,
         Workshop(folders.work, tasks, time_uncached=settings.time_uncached, report_to=report_to),
-        servable_bases(runs, tasks, engine),
+        servable_bases([*runs, *left_out], tasks, engine),
     )  # fmt: skip
     if todo:
         check_way(todo, tasks, engine, settings)  # what cannot be scored is not trained

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.data.dataset import load_dataset
@@ -30,6 +30,8 @@ class PlannedSweep:
     tasks: dict[str, LoadedTask]
     runs: list[Run]
     ensembles: list[Ensemble]
+    left_out: list[Run] = field(default_factory=list)
+    """Those of its runs that are not to be done now."""
 
 
 def prepare(
@@ -51,8 +53,11 @@ def prepare(
     planned = plan_sweep(sweep, tasks, fingerprint=_fingerprint(path), limit=limit, more_seeds=more_seeds)
     if only is None:
         return planned
+    runs = select(planned.runs, only)
+    chosen = {run.folder for run in runs}
+    left_out = [run for run in planned.runs if run.folder not in chosen]
     # Part of the runs is only part of what an ensemble is made of.
-    return dataclasses.replace(planned, runs=select(planned.runs, only), ensembles=[])
+    return dataclasses.replace(planned, runs=runs, ensembles=[], left_out=left_out)
 
 
 def declare(path: Path, find: FindPlugins) -> tuple[Sweep, dict[str, Plugin]]:

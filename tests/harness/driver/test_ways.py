@@ -1,7 +1,7 @@
 """How tuned weights get into an engine: by device, by size and by what the sweep as a whole has, so that a part
 of it that is answered alone is answered as the rest."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,13 +140,15 @@ class PhasedExecutor(InventedExecutor):
         phase.close()
 
 
-def start(folder: Path, sweep: Sweep, *, workers: int = 1) -> SweepOutcome:
+def start(folder: Path, sweep: Sweep, *, left_out: Collection[str] = (), workers: int = 1) -> SweepOutcome:
+    """`left_out`: methods whose runs are not to be done."""
     runs = planned(sweep)
     recipes = {recipe.key: recipe for recipe in in_order(run.recipe for run in runs if run.recipe)}
     executor = PhasedExecutor(recipes)
     executor.workers = workers
+    left_out_runs = [run for run in runs if run.candidate.method in left_out]
     outcome = harness.driver.loop.run_sweep(
-        runs,
+        [run for run in runs if run not in left_out_runs],
         TASKS,
         Folders(folder / "results", folder / "work"),
         engine="vllm",
@@ -154,6 +156,7 @@ def start(folder: Path, sweep: Sweep, *, workers: int = 1) -> SweepOutcome:
         progress=SweepProgress(Console(quiet=True)),
         executor=executor,
         ensembles=plan_ensembles(sweep.ensembles, runs, TASKS),
+        left_out=left_out_runs,
     )
     assert outcome.failed == []
     return outcome
@@ -199,6 +202,20 @@ def test_what_an_interrupted_sweep_has_left_is_answered_as_all_of_it_would_have_
     forget(tmp_path, left)
     workers.started.clear()
     assert len(start(tmp_path, sweep).finished) == 2
+    assert set(answered(workers)) == {way}
+
+
+@pytest.mark.parametrize(
+    ("methods", "first", "way"),
+    [(LORA_BESIDE_FULL, "lora", "swap"), (ADAPTERS_ALONE, "zero_shot", "adapters")],
+)
+def test_a_part_of_a_sweep_that_alone_is_asked_for_is_answered_as_all_of_it_is(
+    tmp_path: Path, workers: type[InventedWorker], methods: Sequence[str], first: str, way: str
+) -> None:
+    sweep = declared(*methods)
+    assert len(start(tmp_path, sweep, left_out={*methods} - {first}).finished) == 2
+    assert answered(workers) == {way: {f"a · {first}"}}
+    start(tmp_path, sweep)
     assert set(answered(workers)) == {way}
 
 

@@ -49,7 +49,8 @@ def test_a_sweep_is_planned_with_its_runs_ensembles_and_reviews(sweep: Path, tmp
 
 def test_a_part_of_a_sweep_has_no_ensembles(sweep: Path, tmp_path: Path) -> None:
     planned = prepare(sweep, lambda names: find_plugins([tmp_path / "tasks"]), only="toy/lora/*")
-    assert len(planned.runs) == 2
+    assert [run.candidate.method for run in planned.runs] == ["lora"] * 2
+    assert [run.candidate.method for run in planned.left_out] == ["zero_shot"] * 2
     assert planned.ensembles == []
 
 
