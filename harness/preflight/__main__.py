@@ -19,6 +19,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 from transformers import AutoConfig, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
+from harness.engines.gguf_tokenizer import tokenizer_without_torch
 from harness.errors import one_line, shortened
 from harness.preflight.counting import count_tokens
 from harness.preflight.job import ModelJob, ModelReport, Remark
@@ -35,7 +36,11 @@ def examine(message: Message, report: Report) -> Message:
     job = ModelJob.model_validate(message)
     if job.only_counts:
         report({"at": "counting tokens"})
-        counts = count_tokens(job, _load(AutoTokenizer, job))
+        # Importing torch, with which a GGUF file is looked at otherwise, takes longer than all of the rest.
+        tokenizer = (
+            _load(AutoTokenizer, job) if job.is_converted else tokenizer_without_torch(Path(job.model))
+        )
+        counts = count_tokens(job, tokenizer)
         return ModelReport(counts=counts).model_dump(mode="json")
     try:
         remarks = tuple(_remarks(job, report))

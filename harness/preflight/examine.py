@@ -99,8 +99,6 @@ def count_tokens(
     counts: dict[str, ModelCounts] = {}
     with closing(_Examiner(TOKENIZERS, log, _Allowance(), offline=True)) as examiner:
         for job in Probes(tasks, downloads=False).jobs(runs):
-            if not job.is_converted:
-                continue
             counted = examiner.report(job.model_copy(update={"only_counts": True})).counts
             if counted.prompts:
                 counts |= dict.fromkeys(job.candidates, counted)

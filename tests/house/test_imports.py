@@ -45,6 +45,7 @@ HOLDS_A_MODEL = {
         "__main__",
         "encode",
         "gguf",
+        "gguf_tokenizer",
         "reference",
         "targets",
         "transformers",

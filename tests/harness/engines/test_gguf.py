@@ -27,6 +27,7 @@ from transformers import AutoTokenizer
 from harness.driver.prepare import convert_models
 from harness.engines.gguf import local_model
 from harness.engines.gguf_context import llama_3_factors
+from harness.engines.gguf_tokenizer import tokenizer_without_torch
 from harness.engines.weights import load_model
 from harness.errors import UserError
 from harness.sweep.converted import location
@@ -51,6 +52,15 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def convert(path: Path) -> Path:
     return Path(local_model(str(path), lambda note: None))
+
+
+def tokenizer_of(path: Path) -> Any:
+    """The one of the folder that a file becomes; what is counted with before that is the same."""
+    converted, unconverted = AutoTokenizer.from_pretrained(convert(path)), tokenizer_without_torch(path)
+    assert unconverted.backend_tokenizer.to_str() == converted.backend_tokenizer.to_str()
+    assert unconverted.special_tokens_map == converted.special_tokens_map
+    assert unconverted.chat_template == converted.chat_template
+    return converted
 
 
 def refusal(path: Path) -> str:
@@ -157,7 +167,7 @@ def test_a_text_begins_and_ends_as_the_file_says(
     tmp_path: Path, said: dict[str, Any], begins: bool, ends: bool
 ) -> None:
     path = write_gguf(tmp_path / "m.gguf", small_metadata() | sentencepiece(**said), llama_tensors(ROWS))
-    token_ids = AutoTokenizer.from_pretrained(convert(path))(TEXT)["input_ids"]
+    token_ids = tokenizer_of(path)(TEXT)["input_ids"]
     assert (token_ids[0] == 1, token_ids[-1] == 2) == (begins, ends)
     assert token_ids.count(1) == begins
 
@@ -173,11 +183,11 @@ def test_a_gemma_begins_with_bos_unless_its_file_says_otherwise(
     tensors = llama_tensors(ROWS)
     for name, width in (("post_attention", 8), ("post_ffw", 8), ("attn_q", 4), ("attn_k", 4)):
         tensors[f"blk.0.{name}_norm.weight"] = np.ones(width, np.float32)
-    folder = convert(write_gguf(tmp_path / "m.gguf", metadata, tensors))
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    path = write_gguf(tmp_path / "m.gguf", metadata, tensors)
+    tokenizer = tokenizer_of(path)
     tokens = tokenizer.convert_ids_to_tokens(tokenizer("The of is.")["input_ids"])
     assert tokens == ["<s>"] * begins + ["T", "he", "▁of", "▁is", "."]
-    load_model(str(folder), None, None, dtype=torch.float32)
+    load_model(str(convert(path)), None, None, dtype=torch.float32)
 
 
 @pytest.mark.parametrize(("said", "first"), [(None, "▁The"), (True, "▁The"), (False, "T")])
@@ -186,7 +196,7 @@ def test_a_space_stands_before_the_first_word_only_where_the_file_says_so(
 ) -> None:
     metadata = sentencepiece(tokenizer__ggml__add_space_prefix=said, tokenizer__ggml__add_bos_token=False)
     path = write_gguf(tmp_path / "m.gguf", small_metadata() | metadata, llama_tensors(ROWS))
-    tokenizer = AutoTokenizer.from_pretrained(convert(path))
+    tokenizer = tokenizer_of(path)
     tokens = tokenizer.convert_ids_to_tokens(tokenizer(TEXT)["input_ids"])
     assert tokens[0] == first
     assert "▁of" in tokens
@@ -201,7 +211,7 @@ def test_byte_level_files_begin_with_bos_where_llama_cpp_begins_so(
 ) -> None:
     changed = {"tokenizer__ggml__add_bos_token": None, "tokenizer__ggml__bos_token_id": 2}
     path = write_toy_qwen3(tmp_path / "m.gguf", toy_folder("toy-qwen3"), tokenizer__ggml__pre=cut, **changed)
-    tokenizer = AutoTokenizer.from_pretrained(convert(path))
+    tokenizer = tokenizer_of(path)
     assert (tokenizer(TEXT)["input_ids"][0] == 2) == begins
     assert tokenizer.backend_tokenizer.model.ignore_merges == begins
 

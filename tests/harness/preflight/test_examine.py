@@ -356,4 +356,8 @@ def test_a_gguf_file_that_was_not_converted_yet_is_looked_at_without_its_weights
     assert re.search(
         r"✗ sweep.toml, candidate 'odd.gguf' .*odd.gguf cuts texts in the way 'unheard-of'", told
     )
+    assert call("run", "sweep.toml", "--dry-run", "--limit", "4") == 0
+    assert (
+        "as each model reads them; for odd.gguf, whose tokenizers could not be used here, from characters"
+    ) in " ".join(capsys.readouterr().out.split())
     assert not (tmp_path / "cache").exists(), "nothing was converted"
