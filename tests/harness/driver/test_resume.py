@@ -15,6 +15,7 @@ import pandas
 import pytest
 from installed import need
 from moments import MOMENTS, WRITES, driver_of, stopped_at, stopping_at
+from toy_models import small_model
 
 from harness.records.result import Result
 from harness.records.store import read_record
@@ -76,7 +77,7 @@ rungs = 2
 
 [[candidates]]
 name = "toy"
-model = "gainboard/toy-qwen3"
+model = "{model}"
 methods = ["zero_shot", "lora", "full"]
 
 [[ensembles]]
@@ -91,6 +92,10 @@ VOLATILE = {"cost", "provenance", "generation", "key"}
 VOLATILE_IN_TRAINING = {
     "startup_seconds", "load_seconds", "train_seconds", "peak_memory_bytes", "energy_joules", "resumed_at", "discarded",
 }  # fmt: skip
+
+
+def write_sweep(place: Path) -> None:
+    (place / "sweep.toml").write_text(SWEEP.replace("{model}", str(small_model("toy-qwen3"))))
 
 
 def start(place: Path, moment: str = "") -> subprocess.Popen[bytes]:
@@ -184,7 +189,7 @@ def spent_on_trials(place: Path) -> list[float]:
 def quiet_place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the sweep was run that nobody disturbed."""
     place = tmp_path_factory.mktemp("undisturbed")
-    (place / "sweep.toml").write_text(SWEEP)
+    write_sweep(place)
     assert start(place).wait(timeout=600) == 0, (place / "log").read_text()[-3000:]
     return place
 
@@ -197,7 +202,7 @@ def undisturbed(quiet_place: Path) -> dict[str, Any]:
 def test_the_same_sweep_gives_the_same_predictions_and_metrics(
     quiet_place: Path, undisturbed: dict[str, Any], tmp_path: Path
 ) -> None:
-    (tmp_path / "sweep.toml").write_text(SWEEP)
+    write_sweep(tmp_path)
     assert start(tmp_path).wait(timeout=600) == 0, (tmp_path / "log").read_text()[-3000:]
     assert outcome(tmp_path) == undisturbed
     assert spent_on_trials(tmp_path) == spent_on_trials(quiet_place)
@@ -233,7 +238,7 @@ def damage(place: Path) -> list[Path]:
 def test_a_sweep_killed_between_every_two_writes_and_damaged_ends_as_one_that_was_not(
     quiet_place: Path, undisturbed: dict[str, Any], tmp_path: Path
 ) -> None:
-    (tmp_path / "sweep.toml").write_text(SWEEP)
+    write_sweep(tmp_path)
     before: dict[Path, int] = {}
     damaged: list[Path] = []
     for number, moment in enumerate(KILLS):
