@@ -17,6 +17,7 @@ from commands import COMMAND
 from installed import need
 from moments import stopped_at, stopping_at
 from places import TESTS
+from toy_models import small_model
 
 import harness
 from harness.analysis.boundary.reread import CHECKED
@@ -45,11 +46,11 @@ learning_rate = 2e-3
 
 [[candidates]]
 name = "toy"
-model = "gainboard/toy-qwen3"
+model = "{model}"
 
 [[candidates]]
 name = "hot"
-model = "gainboard/toy-qwen3"
+model = "{model}"
 methods = ["full"]
 [candidates.full]
 learning_rate = {rate}
@@ -57,6 +58,11 @@ max_grad_norm = 0.0
 """
 
 RIDDLES = TESTS / "data" / "gainboard_riddles"
+
+
+def sweep(*, rate: str) -> str:
+    """The sweep's file. `rate`: what the second candidate learns at."""
+    return SWEEP.format(model=small_model("toy-qwen3"), rate=rate)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +83,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(
         [*pip, "--target", str(folder / "installed"), str(RIDDLES)], check=True, capture_output=True
     )
-    (folder / "sweep.toml").write_text(SWEEP.format(rate="1e15"))
+    (folder / "sweep.toml").write_text(sweep(rate="1e15"))
     return folder
 
 
@@ -211,7 +217,7 @@ def test_the_same_command_tries_the_failed_run_again_and_repeats_no_other(
     place: Path, first: subprocess.CompletedProcess[str]
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in (place / "results").glob("toy/**/*")}
-    (place / "sweep.toml").write_text(SWEEP.format(rate="1e-3"))
+    (place / "sweep.toml").write_text(sweep(rate="1e-3"))
     again = gainboard(place, "run", "sweep.toml", "--limit", "24", "--json")
     assert again.returncode == 0, again.stderr
     outcome = told(again)
