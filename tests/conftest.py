@@ -31,11 +31,10 @@ from installed import need
 from places import TESTS
 from session import SESSION, WITHOUT_BYTECODE, once
 from showcase import CHROMIUM, Showcase, chromium, make_showcase
-from toy_models import write_rows
+from toy_models import small_model, write_rows
 from visits import Visit, Visited, visit
 
 from harness.plugins import registry as plugins
-from harness.toys import toy_folder
 from harness.workers.worker import PYTHON, Worker
 
 atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
@@ -218,8 +217,8 @@ def visited(browser: Any, shown: Showcase, visits: dict[tuple[str, int], dict[st
 
 @pytest.fixture(scope="session")
 def qwen3() -> Path:
-    """A toy model."""
-    return toy_folder("toy-qwen3")
+    """A small model."""
+    return small_model("toy-qwen3")
 
 
 @pytest.fixture(scope="session")

@@ -47,12 +47,12 @@ def write_rows(path: Path, task_name: str, split: str, *, count: int, shown: int
     return rows
 
 
-HIDDEN, INTERMEDIATE = 32, 64
-"""What a small model's states have of a toy's: of its heads one is left."""
+LAYERS, HIDDEN, INTERMEDIATE = 2, 32, 64
+"""What a small model has of a toy, besides one of its heads."""
 
 
 def small_model(toy: str) -> Path:
-    """A toy's first layer, cut to `HIDDEN` of its dimensions, and its tokenizer: made once in a session.
+    """A toy's first layers, cut to `HIDDEN` of their dimensions, and its tokenizer: made once in a session.
 
     It trains and answers some ten times faster than the toy, and knows nothing. It serves where a sweep has to go
     all its ways, and it does not matter what comes out at their end. `toy`: `toy-qwen3` or `toy-llama`.
@@ -72,18 +72,18 @@ def small_model(toy: str) -> Path:
         cut = {
             name: tensor[tuple(slice(lengths.get(length, length)) for length in tensor.shape)].copy()
             for name, tensor in weights.items()
-            if ".layers." not in name or ".layers.0." in name
+            if ".layers." not in name or int(name.split(".layers.")[1].partition(".")[0]) < LAYERS
         }
         save_file(cut, folder / "model.safetensors", metadata={"format": "pt"})
         config |= {
             "hidden_size": HIDDEN,
             "intermediate_size": INTERMEDIATE,
-            "num_hidden_layers": 1,
+            "num_hidden_layers": LAYERS,
             "num_attention_heads": 1,
             "num_key_value_heads": 1,
         }
         if "layer_types" in config:
-            config["layer_types"] = config["layer_types"][:1]
+            config["layer_types"] = config["layer_types"][:LAYERS]
         (folder / "config.json").write_text(json.dumps(config))
 
     return once(f"small-{toy}", make)

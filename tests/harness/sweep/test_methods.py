@@ -1,4 +1,4 @@
-"""Every method and ensemble in one small sweep of a real toy, as a user runs it."""
+"""Every method and ensemble in one small sweep of a small model, as a user runs it."""
 
 import json
 import os
@@ -11,6 +11,7 @@ import pandas
 import pytest
 from commands import gainboard
 from installed import need
+from toy_models import small_model
 
 from harness.records.result import Result
 from harness.records.store import read_record
@@ -43,7 +44,7 @@ inner_steps = 2
 
 [[candidates]]
 name = "toy"
-model = "gainboard/toy-qwen3"
+model = "{model}"
 methods = ["zero_shot", "lora", "few_shot_tuning", "multitask", "stages", "meta"]
 
 [[ensembles]]
@@ -71,7 +72,7 @@ RUN = ("run", "sweep.toml", "--limit", "8", "--engine", "transformers", "--json"
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("methods")
-    (folder / "sweep.toml").write_text(SWEEP)
+    (folder / "sweep.toml").write_text(SWEEP.replace("{model}", str(small_model("toy-qwen3"))))
     finished = gainboard(folder, *RUN, timeout=900)
     assert finished.returncode == 0, finished.stdout[-2000:] + finished.stderr[-2000:]
     (folder / "events.jsonl").write_text(finished.stdout)
@@ -154,7 +155,7 @@ def test_what_the_pages_say_of_tuned_weights_loads_what_was_scored(
     finished = gainboard(place, *export, "--out", f"exported/{method}", "--json")
     assert finished.returncode == 0, finished.stderr
     told = json.loads(finished.stdout)
-    assert (told["form"], told["merged"], told["base"]) == ("model", True, "gainboard/toy-qwen3")
+    assert (told["form"], told["merged"], told["base"]) == ("model", True, str(small_model("toy-qwen3")))
     exported = loaded["AutoModelForCausalLM"].from_pretrained(told["folder"], dtype="auto")
     predictions = pandas.read_parquet(place / "results" / result.run.folder / "predictions.parquet").head(3)
     for model in (loaded["model"], exported):
@@ -177,7 +178,7 @@ def test_weights_that_were_changed_are_not_exported(place: Path) -> None:
     name = result.run.folder.as_posix()
     adapter = ("export", "--weights", name, "--work", "spoilt", "--adapter", "--out", "adapter")
     finished = gainboard(place, *adapter)
-    assert finished.returncode == 0 and "an adapter of gainboard/toy-qwen3" in finished.stdout
+    assert finished.returncode == 0 and f"an adapter of {small_model('toy-qwen3')}" in finished.stdout
     assert (place / "adapter/adapter_model.safetensors").is_file()
     again = gainboard(place, *adapter)
     assert again.returncode == 2 and "adapter is there already" in again.stderr
