@@ -11,6 +11,7 @@ from commands import gainboard
 from installed import need
 from invented_executor import InventedExecutor
 from rich.console import Console
+from toy_models import small_model
 from toy_task import adding
 
 import harness.driver.loop
@@ -240,7 +241,7 @@ eval_samples = 4
 
 [[candidates]]
 name = "toy"
-model = "gainboard/toy-qwen3"
+model = "{model}"
 methods = ["zero_shot", "zero_shot_constrained", "lora"]
 """
 
@@ -251,7 +252,7 @@ def test_a_real_sweep_holds_the_base_to_the_choices_and_scores_tuned_weights_on_
     need("trl", reason="needs the train extra")
     (tmp_path / "tasks" / "pick").mkdir(parents=True)
     (tmp_path / "tasks" / "pick" / "task.py").write_text(PICK)
-    (tmp_path / "sweep.toml").write_text(SWEEP)
+    (tmp_path / "sweep.toml").write_text(SWEEP.replace("{model}", str(small_model("toy-qwen3"))))
     finished = gainboard(tmp_path, "run", "sweep.toml", "--tasks-dir", "tasks", "--limit", "8")
     assert finished.returncode == 0, finished.stderr
     results = {result.run.folder.as_posix(): result for result in read_results(tmp_path / "results")}

@@ -296,7 +296,7 @@ def test_publishing_gives_a_site_that_names_the_verdict(
 INTERRUPTED = """
 name = "interrupted"
 tasks = ["ticket_routing"]
-seeds = [0, 1, 2]
+seeds = {seeds}
 n_train = 16
 [defaults.training]
 max_steps = 4
@@ -305,9 +305,13 @@ eval_steps = 2
 eval_samples = 4
 [[candidates]]
 name = "toy"
-model = "gainboard/toy-qwen3"
+model = "{model}"
 methods = ["lora"]
 """
+
+
+def interrupted(seeds: str) -> str:
+    return INTERRUPTED.format(model=small_model("toy-qwen3"), seeds=seeds)
 
 
 def hear_all_signals() -> None:
@@ -337,7 +341,7 @@ def test_what_stops_a_sweep_keeps_what_was_finished_and_the_same_command_goes_on
     place: Path, tmp_path: Path
 ) -> None:
     """Whenever the engine begins to start. The last time the sweep's reader is gone by then."""
-    (tmp_path / "sweep.toml").write_text(INTERRUPTED)
+    (tmp_path / "sweep.toml").write_text(interrupted("[0, 1, 2]"))
     kept: dict[Path, int] = {}
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         process = stopped(tmp_path, "engine start 1")
@@ -367,7 +371,7 @@ def test_what_stops_a_sweep_keeps_what_was_finished_and_the_same_command_goes_on
 def test_an_engine_that_dies_costs_its_runs_and_not_the_trained_weights(place: Path, tmp_path: Path) -> None:
     """The engine's process is killed from outside while it starts, and so is the one that is started instead;
     the next start only generates."""
-    (tmp_path / "sweep.toml").write_text(INTERRUPTED.replace("[0, 1, 2]", "[0]"))
+    (tmp_path / "sweep.toml").write_text(interrupted("[0]"))
     process = stopped(tmp_path, "engine start 1")
     (first,) = stopped_at(tmp_path)
     os.kill(first, signal.SIGKILL)

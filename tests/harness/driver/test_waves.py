@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from installed import need
 from rich.console import Console
+from toy_models import small_model
 
 from harness.data.dataset import load_dataset
 from harness.data.loaded import LoadedTask
@@ -34,9 +35,6 @@ SWEEP: dict[str, Any] = {
     },
     # A budget that is large enough, but must be looked at: trials come in batches.
     "search": {"rungs": 2, "reduction_factor": 2, "batch": 2, "budget": {"tokens": 10**9}},
-    "candidates": [
-        {"name": "toy", "model": "gainboard/toy-qwen3", "methods": ["zero_shot", "few_shot", "lora"]}
-    ],
 }
 
 
@@ -64,10 +62,14 @@ def test_a_search_of_several_rungs_and_batches_takes_one_start_of_each_worker(
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     for module in (lane, trainings):
         monkeypatch.setattr(module, "Worker", CountedWorker)
+    methods = ["zero_shot", "few_shot", "lora"]
+    toy = {"name": "toy", "model": str(small_model("toy-qwen3")), "methods": methods}
     task = load_task("ticket_routing", find_plugins(entry_points=False))
     dataset = load_dataset(task)
     tasks = {task.name: LoadedTask(task, dataclasses.replace(dataset, dev=dataset.dev[:8]))}
-    runs = make_runs(Sweep.model_validate(SWEEP), tasks, fingerprint=fingerprint, limit=8)
+    runs = make_runs(
+        Sweep.model_validate(SWEEP | {"candidates": [toy]}), tasks, fingerprint=fingerprint, limit=8
+    )
     outcome = run_sweep(
         runs,
         tasks,
