@@ -8,6 +8,7 @@ speeds below are what training and scoring reach in practice, far below a device
 measured figures.
 """
 
+import math
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from harness.data.loaded import LoadedTask
-from harness.plan.evaluation import epochs_of, judged_limit, samples_read
+from harness.plan.evaluation import judged_limit, samples_read
 from harness.plan.halving import full_trainings, rungs, trials_at
 from harness.plan.lengths import NO_COUNTS, Lengths
 from harness.plan.selection import fewest_finalists, planned_trials
@@ -212,8 +213,10 @@ class Estimator:
         output = self._tasks[run.task].task.output
         answer: float = 0  # choices are compared, not written
         if output == "generate":
-            written = (run.generation.max_tokens or 0) + (run.candidate.max_thought_tokens or 0)
-            answer = run.generation.n * written
+            written: float = run.generation.max_tokens or 0
+            if _has_seen_answers(run):  # and writes such as these, with a token that ends them
+                written = min(written, self._lengths.answer(run) + 1)
+            answer = run.generation.n * (written + (run.candidate.max_thought_tokens or 0))
         elif output == "perplexity":
             answer = self._lengths.answer(run)
         return int(self._samples(run) * len(run.templates) * (self._lengths.prompt(run) + answer))
@@ -227,6 +230,13 @@ class Estimator:
     def _samples(self, run: Run) -> int:
         dataset = self._tasks[run.task].dataset
         return len((dataset.test if run.split == "test" else dataset.dev)[: run.limit])
+
+
+def _has_seen_answers(run: Run) -> bool:
+    """Whether its model was shown right answers of the task, in its prompts or in training."""
+    return run.num_fewshot > 0 or any(
+        portion.task == run.task for stage in run.stages for portion in stage.portions
+    )
 
 
 def _train_tokens(stage: Stage, rows: Sequence[float]) -> int:
@@ -245,7 +255,10 @@ def _training_flops(stage: Stage, parameters: int, tokens: int) -> float:
 def _epochs(training: Training, meta: MetaLearning | None, samples: int) -> float:
     """How often each sample is trained on, on average; a fraction where steps end in the middle of an
     epoch."""
+    batch = training.per_device_train_batch_size * training.gradient_accumulation_steps
     if meta is not None:
-        batch = training.per_device_train_batch_size * training.gradient_accumulation_steps
         return meta.meta_steps * meta.inner_steps * batch / max(1, samples)
-    return epochs_of(training, samples)
+    if training.max_steps > 0:
+        # Not `epochs_of`: the last step of an epoch may have fewer samples, down to a single one.
+        return training.max_steps / max(1, math.ceil(samples / batch))
+    return training.num_train_epochs

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +212,26 @@ def harness_engine() -> str:
     from harness.sweep.engines import default_engine
 
     return default_engine()
+
+
+def test_a_dry_run_tells_the_tokens_of_every_method_within_a_factor_of_two(
+    place: Path, first: subprocess.CompletedProcess[str]
+) -> None:
+    """Of prompts to which the chat template adds its marks."""
+    command = ("run", "sweep.toml", "--limit", "24", "--dry-run", "--json", "--results", "none")
+    forecasts = {run["run"]: run for run in json.loads(gainboard(place, *command).stdout)["runs"]}
+    told, measured = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for result in results(place):
+        forecast, cost, method = forecasts[result.run.label], result.cost, result.run.candidate.method
+        assert forecast["is_counted"]
+        told[method, "train"] += forecast["train_tokens"]
+        measured[method, "train"] += cost.train_tokens
+        told[method, "score"] += forecast["score_tokens"]
+        if forecast["score_tokens"]:  # what another seed was asked is told once
+            measured[method, "score"] += cost.prompt_tokens + cost.completion_tokens
+    assert {method for method, _ in measured} == {"zero_shot", "few_shot", "lora", "full"}
+    for phase, tokens in measured.items():
+        assert tokens / 2 <= told[phase] <= 2 * tokens, phase
 
 
 def test_the_same_command_tries_the_failed_run_again_and_repeats_no_other(

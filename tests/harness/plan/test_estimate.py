@@ -60,6 +60,12 @@ def test_accumulated_samples_of_meta_learning_are_counted() -> None:
     assert accumulated - plain == pytest.approx(3 * rows * (PROMPT_TOKENS + ANSWER_TOKENS), abs=2)
 
 
+def test_the_last_step_of_an_epoch_has_only_the_samples_that_are_left() -> None:
+    """Four steps of four samples, of which there are six: the second and the fourth have two."""
+    run = planned("lora", training={"max_steps": 4, "per_device_train_batch_size": 4})
+    assert train_tokens(run) == int(2 * 6 * (PROMPT_TOKENS + ANSWER_TOKENS))
+
+
 def test_meta_learning_is_forecast_to_train_on_as_many_rows_as_it_visits() -> None:
     run = planned("meta", training={"per_device_train_batch_size": 4, "gradient_accumulation_steps": 4})
     stage, adaptation = run.stages
@@ -123,7 +129,7 @@ def test_the_answers_of_trials_on_dev_are_forecast() -> None:
     generation = {"max_tokens": 10}
     run = planned("full", training=settings, generation=generation)
     row = PROMPT_TOKENS + ANSWER_TOKENS
-    asked = 3 * int(2 * (PROMPT_TOKENS + 10))
+    asked = 3 * int(2 * (PROMPT_TOKENS + ANSWER_TOKENS + 1))
     forecast = Estimator(tasks()).forecast(run, done=False)
     assert forecast.eval_tokens == int(4 * int(3 * 2 * row) + asked)
 
@@ -152,6 +158,16 @@ def test_every_answer_that_is_sampled_for_a_prompt_is_counted() -> None:
         generation = {"n": answers, "temperature": 0.7, "max_tokens": 10}
         forecast = Estimator(tasks()).forecast(planned("zero_shot", generation=generation), done=False)
         assert forecast.score_tokens == int(4 * (PROMPT_TOKENS + 10 * answers))
+
+
+def test_a_model_that_was_shown_answers_is_expected_to_write_such_as_these() -> None:
+    """Not all of `max_tokens`, which a model may need that does not know the format."""
+    for method in ("few_shot", "lora"):
+        run = planned(method, generation={"max_tokens": 10}, num_fewshot=2)
+        expected = 4 * (Lengths(tasks()).prompt(run) + ANSWER_TOKENS + 1)
+        assert Estimator(tasks()).forecast(run, done=False).score_tokens == int(expected)
+    short = planned("lora", generation={"max_tokens": 1})
+    assert Estimator(tasks()).forecast(short, done=False).score_tokens == int(4 * (PROMPT_TOKENS + 1))
 
 
 def test_a_thought_is_counted_where_the_candidate_says_how_long_it_may_be() -> None:
@@ -232,7 +248,7 @@ def test_what_a_tokenizer_counted_is_taken_instead_of_characters() -> None:
     run = planned("full", training={"num_train_epochs": 40, "eval_steps": 0.5}, generation=generation)
     forecast = Estimator(tasks(), counts=counted(run)).forecast(run, done=False)
     assert (forecast.train_tokens, forecast.eval_tokens) == (40 * 6 * TRAINED, 3 * 2 * TRAINED)
-    assert forecast.score_tokens == 4 * (ASKED + 10)
+    assert forecast.score_tokens == 4 * (ASKED + TARGET + 1)
     assert forecast.is_counted
 
 
