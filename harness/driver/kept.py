@@ -41,10 +41,19 @@ def is_trained(fit: FitJob, tell: Listener) -> bool:
 def record_of(fit: FitJob, tell: Listener) -> TrainingRecord | None:
     """None where it is damaged: the training worker has another one beside the weights."""
     try:
-        return read_record(fit.record, TrainingRecord)
+        record = read_record(fit.record, TrainingRecord)
+        _check_key(record, fit, fit.record)
     except UserError as fault:
         _put_aside(fit.record, fault, fit.label, tell)
         return None
+    return record
+
+
+def _check_key(record: TrainingRecord, fit: FitJob, path: Path) -> None:
+    """Raise `UserError` where a record, and what lies at `path`, is of another training, whose folder may
+    have been copied to this place."""
+    if record.key != fit.key:
+        raise UserError(f"{path}: it is of another training, with the key {record.key}")
 
 
 def _are_as_sealed(fit: FitJob, tell: Listener) -> bool:
@@ -57,6 +66,7 @@ def _are_as_sealed(fit: FitJob, tell: Listener) -> bool:
         seal_weights(fit.weights)
     try:
         check_seal(fit.weights)
+        _check_recipe(fit)
     except UserError as fault:
         _put_aside(fit.weights, fault, fit.label, tell)
         probes = probes_beside(fit.weights)
@@ -64,6 +74,19 @@ def _are_as_sealed(fit: FitJob, tell: Listener) -> bool:
             put_aside(probes, fault)
         return False
     return True
+
+
+def _check_recipe(fit: FitJob) -> None:
+    """Raise `UserError` where weights are those of another training.
+    A damaged record tells nothing of them."""
+    beside_weights = fit.weights / TRAINING
+    if not beside_weights.exists():
+        return
+    try:
+        record = read_record(beside_weights, TrainingRecord)
+    except UserError:
+        return
+    _check_key(record, fit, fit.weights)
 
 
 def is_answered(ask: AskJob, tell: Listener) -> bool:

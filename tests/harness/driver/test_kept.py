@@ -169,6 +169,30 @@ def test_damaged_weights_are_put_aside_and_trained_again(
     ]
 
 
+def of_another_training(fit: FitJob) -> TrainingRecord:
+    return read_record(fit.weights / TRAINING, TrainingRecord).model_copy(update={"key": "another"})
+
+
+def test_weights_of_another_training_are_put_aside(fit: FitJob, told: Told) -> None:
+    """A whole folder of another base's training had been put in its place: its record was taken for this one's."""
+    record = of_another_training(fit)
+    write_record(fit.weights / TRAINING, record)
+    write_record(fit.record, record)
+    assert not is_trained(fit, told)
+    assert not fit.weights.exists()
+    assert told.sentences[0] == (
+        f"{fit.label}: {fit.weights} is damaged (it is of another training, with the key another): it is kept as "
+        f"{fit.weights.name}.damaged-1, and made again"
+    )
+
+
+def test_a_record_of_another_training_is_answered_again_by_the_worker(fit: FitJob, told: Told) -> None:
+    write_record(fit.record, of_another_training(fit))
+    assert not is_trained(fit, told)
+    assert fit.weights.exists()
+    assert "training.json is damaged (it is of another training, with the key another)" in told.sentences[0]
+
+
 def test_weights_without_their_own_probes_are_trained_again(fit: FitJob, told: Told) -> None:
     probes_beside(fit.weights).write_text("{")
     assert not is_trained(fit, told)
