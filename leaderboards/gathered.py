@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+from harness.counts import count_of
 from harness.errors import UserError
 from harness.records.result import Failure, Result
 from harness.records.scores import MetricCard, TaskCard
@@ -32,7 +33,7 @@ from leaderboards.rank.scores import ReadAll, read_scores
 from leaderboards.rank.standings import LevelOf, side_by_side
 from leaderboards.rank.tables import Row, Table
 from leaderboards.rank.tabulate import tabulate
-from leaderboards.text import MINUS, count_of, in_units, without_folder
+from leaderboards.text import MINUS, in_units, without_folder
 
 
 @dataclass(frozen=True)

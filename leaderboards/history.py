@@ -16,6 +16,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from harness.counts import count_of
 from harness.errors import UserError
 from harness.foreign import MOST_RECORD, ForeignFileError, check_keys, read_bounded
 from harness.records.fields import Count, Finite
@@ -25,7 +26,7 @@ from harness.toml import Frozen
 from leaderboards.money.ledger import CostLedger, Entry
 from leaderboards.money.prices import Price, Prices
 from leaderboards.rank.tables import Table
-from leaderboards.text import POINTS, Unit, candidate_label, count_of, listed, usd
+from leaderboards.text import POINTS, Unit, candidate_label, listed, usd
 
 FOLDER = "history"
 MOST_KEPT = 50

@@ -11,6 +11,7 @@ from scipy import special
 from harness.analysis.amounts import POINTS, Amounts
 from harness.analysis.errors.slices import FoundSlice
 from harness.analysis.prompt_parts import INSTRUCTION, SYSTEM
+from harness.counts import agreeing, count_of
 from harness.records.analysis.attention import ArmLook, AttentionRecord
 from harness.records.analysis.boundary import BoundaryRecord
 from harness.records.analysis.errors import (
@@ -205,7 +206,7 @@ def _of_labels(
     )
     yield AnalysisFinding(
         evidence="labels",
-        sentence=f"{_count(count, 'label contradicts', 'labels contradict')} what every seed answers: check "
+        sentence=f"{count_of(count, 'label')} {agreeing('contradict', count)} what every seed answers: check "
         f"{'it' if count == 1 else 'them'}{effect}",
     )
 
@@ -278,7 +279,7 @@ def _overlap(found_slice: FoundSlice, before: FoundSlice) -> float:
 
 
 def _slice_sentence(record: SliceRecord, amounts: Amounts, *, worse: bool, tuned: bool) -> str:
-    place = f"{place_of(record)} ({_count(record.n, 'sample', 'samples')})"
+    place = f"{place_of(record)} ({count_of(record.n, 'sample')})"
     remedy = "train on more such samples" if tuned else "show such samples as demonstrations, or tune on some"
     gained, rest = record.gain, record.gain_rest
     if worse:
@@ -333,7 +334,7 @@ def _of_confusion(confusion: ConfusionRecord) -> Iterator[AnalysisFinding]:
         yield AnalysisFinding(
             evidence="confusion",
             sentence=f"'{cell.target}' is taken for '{cell.answer}' in "
-            f"{_count(cell.count, 'sample', 'samples')}: say in the prompt what tells the two apart, or add "
+            f"{count_of(cell.count, 'sample')}: say in the prompt what tells the two apart, or add "
             "samples of both",
         )
 
@@ -377,7 +378,3 @@ def _of_boundary(boundary: BoundaryRecord, arm: str, *, tuned: bool) -> Iterator
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
-
-
-def _count(count: int, singular: str, plural: str) -> str:
-    return f"{count:,} {singular if count == 1 else plural}"

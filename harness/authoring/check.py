@@ -15,6 +15,7 @@ from harness.authoring.lint import lint, lint_levels
 from harness.authoring.second_start import SecondStart, unsteadiness
 from harness.authoring.skill import LEVELS_LEDE, metric_levels
 from harness.authoring.trial import MetricTrial
+from harness.counts import count_of
 from harness.data.dataset import Dataset, load_dataset
 from harness.data.loaded import LoadedTask
 from harness.data.sources import Generated, UnreachableData
@@ -277,7 +278,7 @@ def _check_length(sweep: Sweep, task: Task, dataset: Dataset, place: str) -> lis
     limit = sweep.generation.max_model_len or MAX_MODEL_LEN
     if tokens <= limit:
         return []
-    shots = "1 demonstration" if len(demonstrations) == 1 else f"{len(demonstrations):,} demonstrations"
+    shots = count_of(len(demonstrations), "demonstration")
     message = (
         f"a few-shot prompt of {shots} takes about {tokens:,} tokens, and "
         f"{limit:,} fit; lower num_fewshot, or raise max_model_len if the models take more"

@@ -18,6 +18,7 @@ from harness.authoring.examples import EXAMPLES
 from harness.authoring.given_tables import COPIED, files_by_split, shares_of
 from harness.authoring.scaffold import NewTask, check_name, example_line
 from harness.authoring.task_source import CONSTANTS, source_of, split_arguments, what_is_cut
+from harness.counts import count_of
 from harness.data.chat_records import chat_record
 from harness.data.chats import Chats, Turns, cut_chats, read_chats
 from harness.errors import UserError, naming_what_is_written
@@ -177,7 +178,7 @@ def _decision(chats: Sequence[Chats], splits: Splits, kind: AnswerKind, turns: T
         kind.shape, "answers to be written"
     )
     count = sum(len(read.chats) for read in chats)
-    summary = f"{count:,} conversations, {samples:,} samples ({which}): {says} ({judged})"
+    summary = f"{count_of(count, 'conversation')}, {count_of(samples, 'sample')} ({which}): {says} ({judged})"
     return "\n".join([summary, *(f"  {note}" for read in chats for note in read.notes)])
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.authoring.finding import Finding, short
+from harness.counts import agreeing, count_of
 from harness.data.dataset import make_sample
 from harness.errors import UserError, short_repr
 from harness.jsonl import read_jsonl
@@ -53,7 +54,9 @@ def check_examples(task: Task, test: Mapping[str, Sample] | None, path: Path) ->
         return findings
     if scores and all(outcome == scores[0] for outcome in scores):
         return [Finding("warning", place, "every completion scores the same; add a right or a wrong one")]
-    return [Finding("ok", place, f"{len(scores)} completions score as they should")]
+    they = "it" if len(scores) == 1 else "they"
+    sentence = f"{count_of(len(scores), 'completion')} {agreeing('score', len(scores))} as {they} should"
+    return [Finding("ok", place, sentence)]
 
 
 def certain_reply(task: Task, sample: Sample, completion: str) -> Reply:

@@ -26,10 +26,3 @@ class Finding:
 def short(value: object) -> str:
     """A value as one line of JSON, cut when it is long."""
     return shortened(json.dumps(value, ensure_ascii=False), 80)
-
-
-def agreeing(verb: str, count: int) -> str:
-    """The verb of a sentence about so many samples: `have` of several, `has` of one."""
-    if count != 1:
-        return verb
-    return "has" if verb == "have" else f"{verb}s"

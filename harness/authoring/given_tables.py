@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from harness.authoring.finding import agreeing
+from harness.counts import agreeing, count_of
 from harness.data.cleaning import CellChange
 from harness.data.hub import PREFIX, hub_tables
 from harness.data.sources import TableRows, cut_tables, read_rows
@@ -199,7 +199,7 @@ def _shared(split: str, rows: Sequence[Row], trained: set[str], columns: Columns
     if not alike:
         return []
     return [
-        f"{len(alike):,} of {len(rows):,} {split} rows (the first is row {alike[0]}) "
+        f"{len(alike):,} of {count_of(len(rows), f'{split} row')} (the first is row {alike[0]}) "
         f"{agreeing('ask', len(alike))} what a training row asks, so their answers can be "
         "memorised; remove them from one of the two tables"
     ]

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 
-from harness.authoring.finding import agreeing
 from harness.authoring.lint_choices import choice_faults
 from harness.authoring.short_numbers import short_number
+from harness.counts import agreeing, count_of
 from harness.data.dataset import Dataset
 from harness.data.overlap import find_overlap
 from harness.metrics import chance_level, majority_level, primary_metric_of
@@ -147,8 +147,9 @@ def _affected(
         members = [prompt for prompt in prompts if prompt.split == split]
         faulty_ids = [prompt.sample.id for prompt in members if faulty(prompt)]
         if faulty_ids:
+            first = f"(the first is '{faulty_ids[0]}')"
             beginnings.append(
-                f"{len(faulty_ids):,} of {len(members):,} {split} samples (the first is '{faulty_ids[0]}') "
+                f"{len(faulty_ids):,} of {count_of(len(members), f'{split} sample')} {first} "
                 + agreeing(verb, len(faulty_ids))
             )
     return beginnings
@@ -184,7 +185,7 @@ def _conflicts(task: Task, prompts: Sequence[_Prompt]) -> list[str]:
     question, prompt = next(iter(conflicts.items()))
     pair = (first_prompts[question], prompt)
     places = " and ".join(f"{member.split} sample '{member.sample.id}'" for member in pair)
-    prompts_have = "1 prompt has" if len(conflicts) == 1 else f"{len(conflicts):,} prompts have"
+    prompts_have = f"{count_of(len(conflicts), 'prompt')} {agreeing('have', len(conflicts))}"
     return [f"{prompts_have} different targets in different samples, the first in {places}; keep one target"]
 
 
@@ -436,7 +437,7 @@ def _most(affected: Sequence[Sample], samples: Sequence[Sample]) -> bool:
 
 
 def _first_of(affected: Sequence[Sample], samples: Sequence[Sample]) -> str:
-    return f"{len(affected):,} of {len(samples):,} test samples (the first is '{affected[0].id}')"
+    return f"{len(affected):,} of {count_of(len(samples), 'test sample')} (the first is '{affected[0].id}')"
 
 
 def _ends_with_target(task: Task, template: str, fixed: str, sample: Sample) -> bool:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from harness.authoring.finding import agreeing
+from harness.counts import agreeing, count_of
 from harness.data.dataset import Dataset
 from harness.data.splits import are_balanced
 from harness.task import Sample, Task
@@ -29,7 +29,7 @@ def _repeated_choices(samples: Sequence[Sample]) -> list[str]:
     if not repeating:
         return []
     return [
-        f"{len(repeating):,} of {len(samples):,} test samples {agreeing('offer', len(repeating))} "
+        f"{len(repeating):,} of {count_of(len(samples), 'test sample')} {agreeing('offer', len(repeating))} "
         f"the same choice twice, the first is sample '{repeating[0].id}'; keep one of each"
     ]
 
@@ -47,9 +47,8 @@ def _alike_choices(samples: Sequence[Sample]) -> list[str]:
         return []
     (earlier, later), name = next(iter(pairs.items()))
     return [
-        f"choices {earlier!r} and {later!r} differ only in case or outer white space ({len(pairs):,} "
-        "such pairs, "
-        f"the first in test sample '{name}'); make them one"
+        f"choices {earlier!r} and {later!r} differ only in case or outer white space "
+        f"({count_of(len(pairs), 'such pair')}, the first in test sample '{name}'); make them one"
     ]
 
 
@@ -74,10 +73,9 @@ def _prefixes(task: Task, samples: Sequence[Sample]) -> list[str]:
     (choice, longer), sample_id = next(iter(pairs.items()))
     # p("part") includes the probability of all its continuations, "parts" among them.
     return [
-        f"choice '{choice}' begins '{longer}' and is never less likely ({len(pairs):,} such pairs, the "
-        "first in "
-        f"test sample '{sample_id}'); rename one of them, or end the template in a <mask> slot and a "
-        "full stop"
+        f"choice '{choice}' begins '{longer}' and is never less likely "
+        f"({count_of(len(pairs), 'such pair')}, the first in test sample '{sample_id}'); rename one of them, "
+        "or end the template in a <mask> slot and a full stop"
     ]
 
 

@@ -16,6 +16,7 @@ from harness.cli.verb import (
     plugins_for,
     positive,
 )
+from harness.counts import count_of
 from harness.errors import UserError
 from harness.terminal.output import say, warn
 
@@ -126,7 +127,7 @@ def _print(analysed: "Analysed") -> None:
     if record.reference is not None:
         against = f", {record.reference} {amounts.score(record.arm(record.reference).score.value)}"
     score = amounts.score(judged.score.value)
-    say(f"{analysed.arm.label}: {score}{against}, on {record.samples:,} samples")
+    say(f"{analysed.arm.label}: {score}{against}, on {count_of(record.samples, 'sample')}")
     for sentence in _sentences(analysed):
         say(f"  {sentence}")
     for table in record.more:

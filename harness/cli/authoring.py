@@ -23,6 +23,7 @@ from harness.cli.verb import (
     plugins_for,
     positive,
 )
+from harness.counts import count_of
 from harness.errors import UserError
 from harness.terminal.output import say, warn
 
@@ -301,7 +302,8 @@ def _review(options: argparse.Namespace) -> int:
         outcome = import_verdicts(review, options.verdicts)
         for line in outcome.refused:
             warn(line)
-        say(f"{outcome.n_added} new verdicts taken into {review.path}, {len(outcome.refused)} refused")
+        taken = count_of(outcome.n_added, "new verdict")
+        say(f"{taken} taken into {review.path}, {len(outcome.refused)} refused")
         return SOME_FAILED if outcome.refused else DONE
     if options.html:
         write_review(options.html, state_record(review))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.dry_run_machine import duration, machine_forecast, print_machine
 from harness.cli.verb import SIGNS, make_console
+from harness.counts import agreeing, count_of
 from harness.terminal.output import say
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def print_dry_run(planned: "PlannedSweep", options: argparse.Namespace, *, worke
     for sentence in warnings:
         console.print(SIGNS["warning"], escape(sentence), highlight=False)
     if planned.ensembles:
-        say(f"Then {len(planned.sweep.ensembles)} ensembles, made of these.")
+        say(f"Then {count_of(len(planned.sweep.ensembles), 'ensemble')}, made of these.")
 
 
 def _token_counts(runs: "Sequence[Run]", planned: "PlannedSweep") -> "Mapping[str, ModelCounts]":
@@ -129,7 +130,7 @@ def _print_powers(powers: "Mapping[str, Power]", console: "Console") -> None:
         sign = SIGNS["warning" if power.is_coarse else "ok"]
         console.print(sign, escape(f"{name}: {power.sentence}"), highlight=False)
     if len(powers) > MOST_LINES:
-        console.print(f"… and {len(powers) - MOST_LINES} tasks more (--json has every task)")
+        console.print(f"… and {count_of(len(powers) - MOST_LINES, 'task')} more (--json has every task)")
     for power in list(powers.values())[:1]:  # they are the same for all
         hint = "" if power.wanted_seeds == power.seeds else " Seeds can be added: --more-seeds N."
         console.print(f"{power.assumptions}{hint}", highlight=False)
@@ -188,7 +189,7 @@ def _print_lines(runs: "Sequence[Run]", forecasts: "Sequence[Forecast]", console
         )
     console.print(table)
     if len(lines) > MOST_LINES:
-        console.print(f"… and {len(lines) - MOST_LINES} lines more (--json has every run)")
+        console.print(f"… and {count_of(len(lines) - MOST_LINES, 'line')} more (--json has every run)")
 
 
 def _to_do(forecasts: "Sequence[Forecast]") -> str:
@@ -199,19 +200,18 @@ def _to_do(forecasts: "Sequence[Forecast]") -> str:
 def _print_total(total: dict[str, Any], console: "Console") -> None:
     price = total["usd"]
     console.print(
-        f"\n{total['runs'] - total['done']} of {total['runs']} runs to do, on "
-        f"{total['groups']} base model{'' if total['groups'] == 1 else 's'}: "
+        f"\n{total['runs'] - total['done']:,} of {count_of(total['runs'], 'run')} to do, on "
+        f"{count_of(total['groups'], 'base model')}: "
         f"{total['train_tokens']:,} tokens to train on, {total['eval_tokens']:,} to read on dev, "
         f"about {duration(total['device_seconds'])} on {total['device']}"
         + (f", about {dollars(price)}" if price is not None else "")
         + ", and half a minute of start-up per model.",
         highlight=False,
     )
-    if total["runs_without_estimate"]:
+    if without := total["runs_without_estimate"]:
         console.print(
-            f"{total['runs_without_estimate']} runs have no estimate: neither weights on this machine "
-            "nor a size in the "
-            "model's name."
+            f"{count_of(without, 'run')} {agreeing('have', without)} no estimate: neither weights on this "
+            "machine nor a size in the model's name."
         )
 
 

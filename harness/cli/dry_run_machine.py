@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.counts import count_of
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -131,7 +133,8 @@ def print_machine(forecast: MachineForecast, console: "Console") -> None:
         )
     console.print(table)
     if len(forecast.needs) > MOST_MODELS:
-        console.print(f"… and {len(forecast.needs) - MOST_MODELS} base models more (--json has all)")
+        others = count_of(len(forecast.needs) - MOST_MODELS, "base model")
+        console.print(f"… and {others} more (--json has all)")
     disk = sum(need.disk for need in forecast.needs)
     memory = "" if forecast.memory is None else f" This machine has {size_of_memory(forecast.memory)}."
     console.print(
@@ -162,7 +165,5 @@ def _workers_sentence(forecast: MachineForecast) -> str:
 
 def duration(seconds: float) -> str:
     """`1 second`, `40 seconds`, `3.2 hours`: at least a second."""
-    from leaderboards.text import count_of
-
     rounded = max(1, round(seconds))
     return f"{rounded / 3600:,.1f} hours" if rounded >= 3600 else count_of(rounded, "second")

@@ -19,6 +19,7 @@ from harness.cli.verb import (
     plugins_for,
     positive,
 )
+from harness.counts import count_of
 from harness.errors import UserError
 from harness.task.step import SPLITS
 from harness.terminal.output import own_stderr, say, warn
@@ -120,7 +121,8 @@ def _publish(options: argparse.Namespace) -> int:
             return DONE
         for name, published in site.boards.items():
             say(f"\n{name}: {published.verdict}")
-        say(f"\n{site.pages} pages, {len(site.boards)} boards. Open {os.fspath(site.index)}")
+        made = f"{count_of(site.pages, 'page')}, {count_of(len(site.boards), 'board')}"
+        say(f"\n{made}. Open {os.fspath(site.index)}")
         print_next_preview(options.out)
         return DONE
     board = boards[0] if boards else None
@@ -138,7 +140,8 @@ def _publish(options: argparse.Namespace) -> int:
 def print_published(published: "Published") -> None:
     """Print the verdict of a board, where its site is, and what a reader should know of it."""
     say(f"\n{published.verdict}\n")
-    say(f"{published.pages} pages from {published.runs} runs. Open {os.fspath(published.index)}")
+    made = f"{count_of(published.pages, 'page')} from {count_of(published.runs, 'run')}"
+    say(f"{made}. Open {os.fspath(published.index)}")
     if published.untrusted:
         say(
             f"Untrusted and kept out of the ranking: {published.untrusted}. The first page says which "
@@ -189,7 +192,7 @@ def _export_messages(options: argparse.Namespace) -> int:
     out = options.out or Path(f"{options.task.rpartition(':')[2]}-{split}.jsonl")
     count = export_messages(task, load_dataset(task), split=split, out=out, template=options.template)
     warning = "; what is trained on them cannot be scored here" if split == "test" else ""
-    say(f"{count:,} conversations of {split} in {os.fspath(out)}{warning}")
+    say(f"{count_of(count, 'conversation')} of {split} in {os.fspath(out)}{warning}")
     return DONE
 
 

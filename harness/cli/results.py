@@ -17,6 +17,7 @@ from harness.cli.verb import (
     positive,
     print_table,
 )
+from harness.counts import count_of
 from harness.errors import UserError
 from harness.terminal.output import say, warn
 
@@ -166,7 +167,8 @@ def _score(options: argparse.Namespace) -> int:
     for line in report.lines:
         say(line)
     if report.unchanged:
-        say(f"{report.unchanged} results were judged again, and have the scores that they had.")
+        judged = count_of(report.unchanged, "result")
+        say(f"{judged} judged again: the same scores as before.")
     print_next("publish", *results_folder(options))
     return SOME_FAILED if report.skipped else DONE
 

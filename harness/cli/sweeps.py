@@ -24,6 +24,7 @@ from harness.cli.verb import (
     plugins_for,
     positive,
 )
+from harness.counts import count_of
 from harness.errors import UserError
 from harness.terminal.output import say
 
@@ -201,8 +202,9 @@ def _print_outcome(
     _print_doubts([*outcome.doubts, *cut], console)
     n_planned = len(planned.runs) + len(planned.ensembles)
     progress.note(
-        f"{n_planned} runs: {outcome.already_done} were done, {len(outcome.finished)} finished now, "
-        f"{len(outcome.failed)} failed. Results are in {options.results}."
+        f"{count_of(n_planned, 'run')}: {outcome.already_done} done before, "
+        f"{len(outcome.finished)} finished now, {len(outcome.failed)} failed. "
+        f"Results are in {options.results}."
     )
 
 

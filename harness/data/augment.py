@@ -8,6 +8,7 @@ import string
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from harness.counts import count_of
 from harness.errors import UserError, suggest
 from harness.task import Sample
 from harness.task.step import TRAIN_ONLY, Step
@@ -40,7 +41,7 @@ def paraphrase(field: str, templates: Sequence[str], *, splits: Sequence[str] = 
             ]
         return _with_copies(samples, copies, "paraphrase")
 
-    count = "1 template" if len(templates) == 1 else f"{len(templates)} templates"
+    count = count_of(len(templates), "template")
     return Step(f"paraphrase({field}, {count})", apply, tuple(splits))
 
 
@@ -93,7 +94,8 @@ def _check_groups(kinds: Mapping[str, Sequence[str]]) -> None:
     for kind, names in kinds.items():
         if len(names) < 2:
             raise UserError(
-                f"swap_entities: group '{kind}' has {len(names)} names; to exchange them takes at least two"
+                f"swap_entities: group '{kind}' has {count_of(len(names), 'name')}; to exchange "
+                "them takes at least two"
             )
         for name in names:
             if not name.strip():

@@ -8,6 +8,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from harness.counts import agreeing, count_of
 from harness.data.chat_forms import (
     FORMS,
     Conversation,
@@ -71,20 +72,19 @@ class Chats:
     @property
     def notes(self) -> list[str]:
         """What a reader should know: what was left out of which rows."""
-        rows = "row is" if len(self.faults) == 1 else "rows are"
-        notes = [f"{len(self.faults):,} {rows} left out: {_told(self.faults)}"] if self.faults else []
+        left_out = f"{count_of(len(self.faults), 'row')} {agreeing('are', len(self.faults))} left out"
+        notes = [f"{left_out}: {_told(self.faults)}"] if self.faults else []
         ending = [chat.identity for chat in self.chats if chat.conversation.turns[-1]["role"] != "assistant"]
         if ending:
             notes.append(
-                f"{len(ending):,} of {len(self.chats):,} conversations (the first is {ending[0]}) "
-                f"{'does' if len(ending) == 1 else 'do'} not end with the assistant's turn: "
+                f"{len(ending):,} of {count_of(len(self.chats), 'conversation')} (the first is {ending[0]}) "
+                f"{agreeing('do', len(ending))} not end with the assistant's turn: "
                 "what follows its last one is left out"
             )
         thinking = sum(any(map(_thinks, chat.conversation.turns)) for chat in self.chats)
         if thinking:
-            notes.append(
-                f"{thinking:,} conversations hold thoughts (<think>): targets are the answers without them"
-            )
+            hold = f"{count_of(thinking, 'conversation')} {agreeing('hold', thinking)}"
+            notes.append(f"{hold} thoughts (<think>): targets are the answers without them")
         unread = sorted(frozenset[str]().union(*(chat.conversation.unread for chat in self.chats)))
         if unread:
             notes.append(f"not read: {', '.join(unread[:8])}{' …' if len(unread) > 8 else ''}")
@@ -131,8 +131,8 @@ def read_chats(
             faults.append(FaultyRow(place, str(error)))
     if faults and not skip_faulty:
         raise UserError(
-            f"{path}: {len(faults):,} of {len(faults) + len(chats):,} rows cannot be read: {_told(faults)}. "
-            "Correct them, or leave them out with --skip-faulty"
+            f"{path}: {len(faults):,} of {count_of(len(faults) + len(chats), 'row')} cannot be read: "
+            f"{_told(faults)}. Correct them, or leave them out with --skip-faulty"
         )
     if not chats:
         why = f": {_told(faults)}" if faults else f"; give each row {FORMS}"
@@ -226,9 +226,9 @@ def _shared(split: str, given: Chats, trained: Set[str]) -> list[str]:
     if not alike:
         return []
     return [
-        f"{len(alike):,} of {len(given.chats):,} {split} conversations (the first is {alike[0].identity}) "
-        "ask what one that is trained on asks, so their answers can be memorised; remove them from one of "
-        "the two files"
+        f"{len(alike):,} of {count_of(len(given.chats), f'{split} conversation')} (the first is "
+        f"{alike[0].identity}) {agreeing('ask', len(alike))} what one that is trained on asks, so their "
+        "answers can be memorised; remove them from one of the two files"
     ]
 
 

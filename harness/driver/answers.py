@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from harness.counts import count_of
 from harness.driver.canaries import write_canaries
 from harness.driver.lane import EngineFiles, EngineLane
 from harness.driver.ways import choose_way
@@ -113,9 +114,8 @@ class AnswerPhase:
         devices = self._devices.split(",") if self._devices else [str(index) for index in range(count * size)]
         if len(devices) < count * size:
             raise UserError(
-                f"data_parallel_size = {count} engines of {size} devices need {count * size} devices, and "
-                "this model's "
-                f"worker has {len(devices)}: lower it, or --workers"
+                f"data_parallel_size = {count} engines of {count_of(size, 'device')} need "
+                f"{count * size} devices, and this model's worker has {len(devices)}: lower it, or --workers"
             )
         return [",".join(devices[lane * size : (lane + 1) * size]) for lane in range(count)]
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from harness.counts import count_of
 from harness.driver.outcome import SweepWork
 from harness.driver.waves import WaveOutcome, Waves
 from harness.errors import UserError
@@ -182,7 +183,7 @@ class SettingsChoice:
         predictions = collect(self._sweep.shop.samples(run), answers)
         scored = score_predictions(task, predictions, thought_marks=run.candidate.thought_marks)
         if task.primary_metric not in scored.metrics:
-            raise UserError(f"none of its {len(answers)} answers on dev could be scored")
+            raise UserError(f"none of its {count_of(len(answers), 'answer')} on dev could be scored")
         return scored.metrics[task.primary_metric]
 
     def _training_of(self, trial: SearchTrial) -> tuple[ResourceUse, float | None]:

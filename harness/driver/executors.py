@@ -7,6 +7,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Protocol
 
+from harness.counts import agreeing, count_of
 from harness.driver.devices import visible_devices
 from harness.driver.node import Node, WaveReport
 from harness.errors import UserError
@@ -57,8 +58,8 @@ class LocalExecutor:
         self.workers = workers or (max(1, len(devices) // devices_each) if devices else without_gpu)
         if devices and len(devices) < self.workers * devices_each:
             raise UserError(
-                f"--workers {self.workers} of {devices_each} GPUs each: there are {len(devices)} GPUs; "
-                "ask for fewer "
+                f"--workers {self.workers} of {count_of(devices_each, 'GPU')} each: there "
+                f"{agreeing('are', len(devices))} {count_of(len(devices), 'GPU')}; ask for fewer "
                 "workers, or lower data_parallel_size or tensor_parallel_size"
             )
         # The devices of each idle worker; None where there is no GPU.

@@ -47,7 +47,8 @@ class GroupRunner:
                 for begun, portion in enumerate(later_portions, start=1):
                     self._record(outcome, selections)
                     done = begun * RUNS_AT_ONCE
-                    line.hear(Note(f"the next {len(portion)} runs; {done:,} of {len(choices):,} are done"))
+                    following = f"{len(portion)} runs" if len(portion) > 1 else "run"
+                    line.hear(Note(f"the next {following}; {done:,} of {len(choices):,} are done"))
                     outcome = waves.execute(portion, scored=True)
             # The workers have ended: what they held is free while the last runs are scored.
             self._record(outcome, selections)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from pathlib import Path
 
+from harness.counts import agreeing, count_of
 from harness.errors import UserError
 from harness.foreign import naming_what_is_read
 from harness.jsonl import each_jsonl
@@ -124,7 +125,8 @@ def _check_answers(ask: AskJob) -> None:
         if not _answer(by_place[place], row["id"], row["template"], draws=draws):
             raise UserError(f"{ask.completions}: prompt {place + 1} is not answered in it")
     if len(by_place) != prompts:
-        raise UserError(f"{ask.completions}: it answers {len(by_place)} prompts, and there are {prompts}")
+        answered = f"it answers {count_of(len(by_place), 'prompt')}"
+        raise UserError(f"{ask.completions}: {answered}, and there {agreeing('are', prompts)} {prompts:,}")
 
 
 def _answer(answers: list[EngineAnswer], sample: str, template: str, *, draws: int) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from filelock import FileLock, Timeout
 
+from harness.counts import agreeing, count_of
 from harness.data.loaded import LoadedTask
 from harness.driver.executors import Executor
 from harness.driver.group import GroupRunner
@@ -149,7 +150,8 @@ def _combine(ensembles: Sequence[Ensemble], sweep: SweepWork) -> None:
         missing = sum(member is None for member in members)
         if missing:
             sweep.progress.note(
-                f"{ensemble.label}: {missing} of its {len(members)} members have no result; it is left out"
+                f"{ensemble.label}: {missing} of its {count_of(len(members), 'member')} "
+                f"{agreeing('have', missing)} no result; it is left out"
             )
             continue
         finished = [member for member in members if member is not None]

@@ -20,6 +20,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
+from harness.counts import count_of
 from harness.records.preflight import PreflightFinding
 from harness.records.scores import SampleCounts
 from harness.terminal.output import say
@@ -78,7 +79,7 @@ class SweepProgress:
         """
         remarks = [*(doubts or ())]
         if samples.failed:
-            remarks.append(f"{samples.failed} of {samples.total} samples could not be scored")
+            remarks.append(f"{samples.failed:,} of {count_of(samples.total, 'sample')} could not be scored")
         in_brackets = f" [yellow]({escape(', '.join(remarks))})" if remarks else ""
         curve = f"  [dim]loss {sparkline(losses)} {losses[-1]:.3g}[/]" if losses else ""
         self._print(f"[green]✓[/] {escape(label)}  [bold]{escape(metric)} {value:.3f}[/]{curve}{in_brackets}")

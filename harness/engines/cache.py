@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from filelock import FileLock
 
+from harness.counts import agreeing, count_of
 from harness.engines.engine import Answered, Choose, Completion, Engine, Generate, Likelihood, Request
 from harness.records.damaged import put_aside
 
@@ -112,7 +113,8 @@ class AnswerCache:
                     answers[key] = CachedAnswer(plain, seconds)
         if damaged:
             self._tell(
-                f"{self._path}: {damaged} answers are not as they were written, and are asked for again"
+                f"{self._path}: {count_of(damaged, 'answer')} {agreeing('are', damaged)} not as written, and "
+                f"{agreeing('are', damaged)} asked for again"
             )
         return answers
 

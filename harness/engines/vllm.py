@@ -32,6 +32,7 @@ from vllm.inputs import tokens_input
 from vllm.lora.request import LoRARequest
 from vllm.sampling_params import StructuredOutputsParams
 
+from harness.counts import count_of
 from harness.engines.choices import ChoiceWay, Rates, costs_of, least, logprob_of, trie_of
 from harness.engines.engine import (
     MAX_NUM_SEQS,
@@ -307,8 +308,8 @@ class VllmEngine:
 
     def _no_memory(self, error: RuntimeError) -> OutOfMemory:
         return OutOfMemory(
-            f"the device has no memory for {self._max_num_seqs} sequences of {self.context} tokens at "
-            f"once ({error})"
+            f"the device has no memory for {count_of(self._max_num_seqs, 'sequence')} of "
+            f"{self.context} tokens at once ({error})"
         )
 
     def _parts(self, request: Request, way: ChoiceWay | None) -> list[RequestPart]:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
+from harness.counts import agreeing, count_of
 from harness.errors import UserError
 from harness.sweep.model_files import ADAPTER
 
@@ -88,9 +89,8 @@ def put_adapter(model: Any, adapter: Path, *, trainable: bool = False) -> Any:
     if saved != expected:
         odd = sorted(saved ^ expected)
         wrapped.unload()
-        raise UserError(
-            f"adapter {adapter}: {len(odd)} tensors do not match the base model, the first is {odd[0]}"
-        )
+        unlike = f"{count_of(len(odd), 'tensor')} {agreeing('do', len(odd))} not match"
+        raise UserError(f"adapter {adapter}: {unlike} the base model, the first is {odd[0]}")
     return wrapped
 
 
@@ -115,15 +115,15 @@ def check_loaded(model: str, architecture: str, info: Mapping[str, Any]) -> None
     for problem, tensors in problems.items():
         if tensors:
             raise UserError(
-                f"the weights in {model} {problem} {len(tensors)} tensors of their architecture "
+                f"the weights in {model} {problem} {count_of(len(tensors), 'tensor')} of their architecture "
                 f"({architecture}), the first is {_first(tensors)}"
             )
     unexpected = info["unexpected_keys"]
     if unexpected:  # what would be scored is not the model that was saved
         raise UserError(
-            f"the weights in {model} hold {len(unexpected)} tensors that their architecture ({architecture}) "
-            f"lacks, the first is {_first(unexpected)}: config.json counts fewer layers than there are, or "
-            "is another model's"
+            f"the weights in {model} hold {count_of(len(unexpected), 'tensor')} that their architecture "
+            f"({architecture}) lacks, the first is {_first(unexpected)}: config.json counts fewer "
+            "layers than there are, or is another model's"
         )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from harness.counts import agreeing, count_of
 from harness.errors import UserError
 from harness.records.result import Result
 from harness.records.store import read_results
@@ -150,8 +151,9 @@ def extrapolate(folder: Path, *, to: int | None = None) -> Extrapolation:
             f"({to or 'the largest; --to N predicts another'})"
         )
     notes += [
-        f"{curve.candidate} · {curve.method} on '{curve.task}' has {len(curve.points)} budgets below "
-        f"{curve.n_train}: accept-then-stop needs {LINE_POINTS}, the law {LAW_POINTS}."
+        f"{curve.candidate} · {curve.method} on '{curve.task}' has "
+        f"{count_of(len(curve.points), 'budget')} below {curve.n_train}: accept-then-stop needs "
+        f"{LINE_POINTS}, the law {LAW_POINTS}."
         for curve in curves
         if len(curve.points) < LAW_POINTS
     ]
@@ -180,7 +182,8 @@ def _same_recipe(results: Sequence[Result], notes: list[str]) -> list[Result]:
     if left_out := len(results) - len(same_recipe):
         run = same_recipe[0].run
         notes.append(
-            f"{run.candidate.label} on '{run.task}': {left_out} of {len(results)} runs are left out, made "
+            f"{run.candidate.label} on '{run.task}': {left_out:,} of {count_of(len(results), 'run')} "
+            f"{agreeing('are', left_out)} left out, made "
             "with other settings or on another state of the task."
         )
     return same_recipe

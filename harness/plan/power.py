@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.counts import count_of
 from harness.metrics import primary_metric_of
 from harness.statistics.planning import (
     DISAGREEMENT,
@@ -66,10 +67,10 @@ class Power:
     def sentence(self) -> str:
         """What shows, and what 5 points would take: `30 test samples: only gaps above about 23 points show; 5
         points would take about 630.`"""
-        samples = f"{self.samples:,} test {_noun('sample', self.samples)}"
+        samples = count_of(self.samples, "test sample")
         if round(self.independent) < self.samples:
             samples += f" (worth {self.independent:,.0f} independent ones)"
-        subject = samples if self.seeds is None else f"{samples} and {self.seeds} {_noun('seed', self.seeds)}"
+        subject = samples if self.seeds is None else f"{samples} and {count_of(self.seeds, 'seed')}"
         return f"{subject}: {self._shown}{self._wanted}."
 
     @property
@@ -95,8 +96,8 @@ class Power:
     def _wanted(self) -> str:
         """What is missing for 5 points."""
         missing = []
-        if self.seeds is not None and self.wanted_seeds != self.seeds:
-            missing.append(f"{self.wanted_seeds} seeds")
+        if self.wanted_seeds is not None and self.wanted_seeds != self.seeds:
+            missing.append(count_of(self.wanted_seeds, "seed"))
         if self.wanted_samples > self.samples:
             noun = " samples" if missing else ""
             missing.append(f"about {_two_digits(self.wanted_samples):,}{noun}")
@@ -130,10 +131,6 @@ def power_on(task: Task, test: Sequence[Sample], *, seeds: int | None = None) ->
 def _number(seeds: int | None) -> float:
     """Seeds that are not decided yet are left out of account, as if there were any number of them."""
     return math.inf if seeds is None else seeds
-
-
-def _noun(noun: str, number: int) -> str:
-    return noun if number == 1 else f"{noun}s"
 
 
 def _points(gap: float) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from harness.counts import count_of
 from harness.engines.encode import Encoded, PromptEncoder
 from harness.errors import UserError
 from harness.preflight.job import Remark
@@ -110,9 +111,9 @@ def _left_out(task: str, rendered: Sequence[Rendered], prompts: Sequence[Encoded
             severity="warn",
             fact="turns",
             task=task,
-            sentence=f"in {len(places)} of {len(conversations)} conversations looked at, the chat template "
-            f"leaves out or changes a turn of the {roles}: models are asked without it; correct the "
-            "template, or set chat = false for this candidate",
+            sentence=f"in {len(places)} of {count_of(len(conversations), 'conversation')} looked at, the "
+            f"chat template leaves out or changes a turn of the {roles}: models are asked without it; "
+            "correct the template, or set chat = false for this candidate",
         )
 
 

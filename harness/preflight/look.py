@@ -6,6 +6,7 @@ Pure functions of what was loaded: no model is, and nothing is answered.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from harness.counts import agreeing, count_of
 from harness.engines.completion import answer_text
 from harness.engines.encode import NO_TOKENS, Encoded, PromptEncoder
 from harness.engines.engine import check_vocabulary, context_length
@@ -167,9 +168,10 @@ def _merging(
             severity="note",
             fact="joined_encoding",
             task=probe.task,
-            sentence=f"in {merging} of {len(prompts)} samples looked at, the answer merges with the end of "
-            "its prompt into one token: a model that is asked the prompt can never write it. The prompt "
-            "keeps its own tokens; a prompt that ends in a whole word, or a target_delimiter, avoids that",
+            sentence=f"in {merging} of {count_of(len(prompts), 'sample')} looked at, the answer merges "
+            "with the end of its prompt into one token: a model that is asked the prompt can never write it. "
+            "The prompt keeps its own tokens; a prompt that ends in a whole word, or a target_delimiter, "
+            "avoids that",
         )
 
 
@@ -186,20 +188,24 @@ def _room(
     if not beyond:
         return
     all_are = len(beyond) == len(prompts)
-    shots = f" with {probe.num_fewshot} demonstration" if probe.num_fewshot else ""
-    shots += "s" if probe.num_fewshot > 1 else ""
-    how_many = f"all {len(prompts)}" if all_are else f"{len(beyond)} of {len(prompts)}"
+    shots = f" with {count_of(probe.num_fewshot, 'demonstration')}" if probe.num_fewshot else ""
+    prompts_take = (
+        f"{_part_of(len(prompts), 'prompt', len(beyond))} looked at{shots} {agreeing('take', len(beyond))}"
+    )
     remedies = ["shorten the prompts"]
     remedies += ["lower num_fewshot"] if probe.num_fewshot else []
     remedies += ["lower max_tokens"] if probe.output == "generate" else []
     if context < getattr(config, "max_position_embeddings", context + 1):
         remedies.append("raise max_model_len")
-    outcome = "they are cut" if probe.may_be_cut else "their samples have no answer"
+    if len(beyond) == 1:
+        outcome = "it is cut" if probe.may_be_cut else "its sample has no answer"
+    else:
+        outcome = "they are cut" if probe.may_be_cut else "their samples have no answer"
     yield Remark(
         severity="refuse" if all_are and not probe.may_be_cut else "warn",
         fact="context",
         task=probe.task,
-        sentence=f"{how_many} prompts looked at{shots} take more than the context of {context:,} tokens, up "
+        sentence=f"{prompts_take} more than the context of {context:,} tokens, up "
         f"to {max(beyond):,} with the answer: {outcome}; {' or '.join(remedies)}",
     )
 
@@ -213,9 +219,9 @@ def _target_lengths(probe: PromptProbe, answers: Sequence[tuple[str, list[int]]]
         severity="warn",
         fact="max_tokens",
         task=probe.task,
-        sentence=f"{longer} of {len(lengths)} targets looked at are longer than max_tokens = "
-        f"{probe.max_tokens} in this model's tokens, the longest {max(lengths):,}: right answers are cut; "
-        f"set max_tokens to {max(lengths) + 1} or more in [generation] or in the task",
+        sentence=f"{longer} of {count_of(len(lengths), 'target')} looked at {agreeing('are', longer)} longer "
+        f"than max_tokens = {probe.max_tokens} in this model's tokens, the longest {max(lengths):,}: "
+        f"right answers are cut; set max_tokens to {max(lengths) + 1} or more in [generation] or in the task",
     )
 
 
@@ -238,9 +244,10 @@ def _otherwise_back(
             severity="warn",
             fact="read_back",
             task=probe.task,
-            sentence=f"{len(changed)} of {len(answers)} targets looked at come back from this model's tokens "
-            f"as another text, such as {shortened(target, 60)!r} as {shortened(text, 60)!r}: no answer "
-            "matches them exactly; reword these targets, or rank by another metric",
+            sentence=f"{len(changed)} of {count_of(len(answers), 'target')} looked at "
+            f"{agreeing('come', len(changed))} back from this model's tokens as another text, such as "
+            f"{shortened(target, 60)!r} as {shortened(text, 60)!r}: no answer matches "
+            "exactly; reword such targets, or rank by another metric",
         )
 
 
@@ -264,9 +271,9 @@ def _ends_within(
         severity="refuse",
         fact="special_tokens",
         task=probe.task,
-        sentence=f"{len(held_ends)} of {len(answers)} targets looked at hold a {kind} that ends an answer of "
-        f"this model, such as {end[0]!r} in {shortened(target, 60)!r}: what follows it is never written; "
-        "reword these targets",
+        sentence=f"{len(held_ends)} of {count_of(len(answers), 'target')} looked at "
+        f"{agreeing('hold', len(held_ends))} a {kind} that ends an answer of this model, such as "
+        f"{end[0]!r} in {shortened(target, 60)!r}: what follows it is never written; reword such targets",
     )
 
 
@@ -286,7 +293,14 @@ def _training(probe: TrainingProbe, encoder: PromptEncoder, config: Any) -> Iter
         severity="refuse" if all_are else "warn",
         fact="max_length",
         task=probe.task,
-        sentence=f"{'all' if all_are else f'{longer} of'} {len(lengths)} training samples looked at are "
-        f"longer than {longest:,} tokens, up to {max(lengths):,}: they are not trained on; raise max_length"
+        sentence=f"{_part_of(len(lengths), 'training sample', longer)} "
+        f"looked at {agreeing('are', longer)} longer than {longest:,} tokens, up to {max(lengths):,}: "
+        f"{'they are' if longer > 1 else 'it is'} not trained on; raise max_length"
         + (f" (the model's context ends at {longest:,})" if longest < probe.max_length else ""),
     )
+
+
+def _part_of(total: int, noun: str, part: int) -> str:
+    """`2 of 3 prompts`, `all 3 prompts`, `the 1 prompt`."""
+    which = f"{part} of" if part < total else "all" if total > 1 else "the"
+    return f"{which} {count_of(total, noun)}"

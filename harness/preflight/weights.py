@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.counts import count_of
 from harness.errors import UserError
 from harness.preflight.job import Remark
 from harness.sweep.model_files import tensor_shapes, weight_files
@@ -41,7 +42,9 @@ def _layers(shapes: Mapping[str, list[int]], expected: object) -> Iterator[Remar
         return
     # There may be more: some models bring layers that predict further tokens, which nothing else loads.
     if max(numbers, default=expected) + 1 < expected:
-        yield _refusal(f"its weights have {max(numbers) + 1} layers, and its configuration says {expected}")
+        yield _refusal(
+            f"its weights have {count_of(max(numbers) + 1, 'layer')}, and its configuration says {expected}"
+        )
 
 
 def _embeddings(shapes: Mapping[str, list[int]], config: Any) -> Iterator[Remark]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.counts import agreeing, count_of
 from harness.foreign import MOST_PREDICTIONS, ForeignFileError, open_regular
 from harness.records.predictions import PREDICTIONS
 from harness.records.result import RESULT, PredictionsFile, Result
@@ -81,7 +82,8 @@ def contradictions(results: Path, result: Result, facts: PredictionFacts) -> Ite
     if bound is not None and facts.rows != bound.rows:
         yield f"there are {facts.rows:,} rows, and {RESULT} says {bound.rows:,}"
     if facts.answered != result.samples.total:
-        yield f"{facts.answered:,} samples were answered, and {RESULT} says {result.samples.total:,}"
+        answered = f"{count_of(facts.answered, 'sample')} {agreeing('were', facts.answered)} answered"
+        yield f"{answered}, and {RESULT} says {result.samples.total:,}"
     name = result.task.primary_metric
     value = result.metrics.get(name)
     if value is not None:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from harness.counts import agreeing, count_of
 from harness.records.fields import Amount, Count, Rate, record_part
 from harness.records.generation import GenerationRecord
 from harness.records.preflight import PreflightFinding
@@ -149,8 +150,8 @@ class Result(Frozen):
                 f"{thinking:,} of them within a thought: raise the candidate's max_thought_tokens, or turn "
                 "thinking off (max_thought_tokens = 0)"
             )
-        how_many = f"{counts.cut:,} of {counts.total:,} answers"
-        return f"{how_many} were cut before the model ended them ({limit_text}); {'; '.join(advice)}"
+        how_many = f"{counts.cut:,} of {count_of(counts.total, 'answer')} {agreeing('were', counts.cut or 0)}"
+        return f"{how_many} cut before the model ended them ({limit_text}); {'; '.join(advice)}"
 
     @property
     def untrusted(self) -> str | None:

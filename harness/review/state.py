@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from harness.counts import count_of
 from harness.data.dataset import Dataset
 from harness.review.items import Prompts, ReviewItem
 from harness.review.verdicts import REVIEWS, PromptVerdict, read_verdicts
@@ -87,9 +88,9 @@ class ReviewState:
     @property
     def summary(self) -> str:
         """`12 of 18 prompts reviewed: 11 accepted, 1 to fix, 3 stale`."""
-        total = len(self.items)
+        prompts = count_of(len(self.items), "prompt")
         if not self._has_verdicts:
-            return f"none of {total} prompts reviewed"
+            return f"none of {prompts} reviewed"
         statuses: tuple[Status, ...] = ("accepted", "rejected", "to fix", "stale")
         parts = [f"{self.counts[status]} {status}" for status in statuses if self.counts[status]]
         disputed = sum(state.disputed for state in self.items)
@@ -97,7 +98,7 @@ class ReviewState:
             parts.append(f"reviewers disagree on {disputed}")
         if self.gone:
             parts.append(f"{len(self.gone)} no longer in the set")
-        return f"{self.judged} of {total} prompts reviewed: {', '.join(parts)}"
+        return f"{self.judged:,} of {prompts} reviewed: {', '.join(parts)}"
 
     @property
     def _has_verdicts(self) -> bool:

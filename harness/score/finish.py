@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from harness.counts import count_of
 from harness.data.dataset import training_subset
 from harness.data.loaded import LoadedTask
 from harness.data.overlap import Overlap, find_overlap
@@ -131,7 +132,9 @@ def _overlap_record(overlap: Overlap, scored: Scored, samples: int) -> OverlapRe
 def _why_unscored(run: Run, scored: Scored, samples: int) -> str:
     errors = (prediction.error for prediction in scored.predictions if prediction.error is not None)
     templates = "" if len(run.templates) == 1 else " in every template"
-    return f"none of {samples} samples could be scored{templates}; the first error: {next(errors)}"
+    return (
+        f"none of {count_of(samples, 'sample')} could be scored{templates}; the first error: {next(errors)}"
+    )
 
 
 def write_predictions(path: Path, scored: Scored) -> PredictionsFile:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
+from harness.counts import agreeing, count_of
 from harness.errors import UserError
 from harness.records.binding import why_changed
 from harness.records.costs import total_energy
@@ -56,7 +57,8 @@ def _joined(
     )
     errors = [prediction.error for prediction in predictions if prediction.error is not None]
     if errors:
-        return replace(prompt, error=f"{len(errors)} members have no answer; the first: {errors[0]}")
+        members_have = f"{count_of(len(errors), 'member')} {agreeing('have', len(errors))}"
+        return replace(prompt, error=f"{members_have} no answer; the first: {errors[0]}")
     assert len(predictions) == members, "every member was asked every prompt"
     return join(prompt, predictions)
 

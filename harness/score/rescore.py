@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness.counts import agreeing, count_of
 from harness.data.dataset import load_dataset
 from harness.errors import UserError
 from harness.plugins.registry import Plugin, load_task
@@ -136,7 +137,9 @@ def _rescore(results: Path, run: Run, task: Task, test_sets: _TestSets) -> str:
         except UNREADABLE as error:
             raise UserError(f"its predictions cannot be read: {error}") from None
         if not scored.metrics:
-            raise UserError(f"none of {scored.samples.total} samples could be scored in every template")
+            raise UserError(
+                f"none of {count_of(scored.samples.total, 'sample')} could be scored in every template"
+            )
         # Wherever this is stopped, either both files are the former ones, or
         # `settle` knows what is to be done.
         written = write_predictions(folder / PENDING, scored)
@@ -177,7 +180,10 @@ def _why_not_of(result: Result, predictions: Sequence[Prediction]) -> str | None
     answered = len({(prediction.sample_id, prediction.template) for prediction in predictions})
     if answered == result.samples.total:
         return None
-    return f"{answered:,} samples were answered, and {RESULT} says {result.samples.total:,}"
+    return (
+        f"{count_of(answered, 'sample')} {agreeing('were', answered)} answered, and {RESULT} says "
+        f"{result.samples.total:,}"
+    )
 
 
 def _changes(result: Result, task: Task, scored: Scored) -> dict[str, Any]:

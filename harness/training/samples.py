@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.counts import agreeing, count_of
 from harness.engines.encode import PromptEncoder
 from harness.errors import UserError
 from harness.jsonl import read_jsonl
@@ -49,8 +50,9 @@ class Samples:
         """A sentence for each split of which more than a tenth was left out."""
         counts = {"training": (len(self.train), self.left_out), "dev": (len(self.dev), self.dev_left_out)}
         return [
-            f"{left_out} of {n_kept + left_out} {split} samples are longer than {longest} tokens and were "
-            "left out; raise max_length, unless that is the model's own context"
+            f"{left_out:,} of {count_of(n_kept + left_out, f'{split} sample')} {agreeing('are', left_out)} "
+            f"longer than {count_of(longest, 'token')} and {agreeing('were', left_out)} left out; raise "
+            "max_length, unless that is the model's own context"
             for split, (n_kept, left_out) in counts.items()
             if left_out > MOST_LEFT_OUT * (n_kept + left_out)
         ]

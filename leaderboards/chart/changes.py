@@ -4,9 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.counts import count_of
 from leaderboards.chart.axes import LinearAxis
 from leaderboards.chart.frame import Frame, Tick
-from leaderboards.text import POINTS, Unit, count_of
+from leaderboards.text import POINTS, Unit
 
 WIDTH, HEIGHT = 544, 240
 LEFT, RIGHT, TOP, BOTTOM = 40.0, 520.0, 16.0, 190.0

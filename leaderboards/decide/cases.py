@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.counts import count_of
 from harness.sweep.methods import Method
 from leaderboards.decide.contests import TuningContest
 from leaderboards.money.budgets import draws_alone, gain_over
@@ -15,7 +16,7 @@ from leaderboards.money.payback import NoFigure, doubt, spread_of
 from leaderboards.rank.baselines import Key
 from leaderboards.rank.draws import Draws, within_range
 from leaderboards.rank.tables import Row, Table
-from leaderboards.text import POINTS, Unit, count_of
+from leaderboards.text import POINTS, Unit
 
 Seconds = tuple[tuple[int, float], ...]
 """Device-seconds by device, which is its place among all devices of the page."""

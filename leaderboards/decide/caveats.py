@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from harness.counts import count_of
 from leaderboards.decide.advice import Advice, OtherLeader, Weaknesses
 from leaderboards.decide.purchases import ENOUGH_SEEDS
 from leaderboards.decide.sentences import MOST_NAMED
 from leaderboards.rank.tables import Row
-from leaderboards.text import count_of, listed, points, with_interval
+from leaderboards.text import listed, points, with_interval
 
 
 def caveats_of(advice: Advice) -> Iterator[str]:

@@ -1,9 +1,10 @@
 """What an advised fine-tune costs, and comes to in the scenario of the board, in sentences."""
 
+from harness.counts import count_of
 from leaderboards.decide.advice import Payoff, TuningCost
 from leaderboards.decide.sentences import Sentence, Words
 from leaderboards.money.payback import NoFigure, Payback
-from leaderboards.text import count_of, duration, percent, usd, volume
+from leaderboards.text import duration, percent, usd, volume
 
 
 def payoff_sentence(payoff: Payoff) -> Sentence:

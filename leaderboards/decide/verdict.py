@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.counts import count_of
 from leaderboards.decide.advice import Advice, Floor, Gain, LeadersTier, Payoff
 from leaderboards.decide.caveats import caveats_of
 from leaderboards.decide.contests import TuningContest
@@ -23,7 +24,7 @@ from leaderboards.decide.sentences import (
     plain,
 )
 from leaderboards.rank.tables import Row
-from leaderboards.text import Unit, count_of, listed, p_value, usd, with_interval
+from leaderboards.text import Unit, listed, p_value, usd, with_interval
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.counts import count_of
 from harness.errors import UserError
 from harness.records.store import atomic_write
 from leaderboards.download.data import figures_csv, figures_json
@@ -15,7 +16,6 @@ from leaderboards.download.model_index import records as model_index
 from leaderboards.download.parquet import write_parquet
 from leaderboards.download.records import records as figures
 from leaderboards.gathered import Site, gather, read_folder
-from leaderboards.text import count_of
 from leaderboards.write.folders import claimed, replacing
 
 MARKER = ".gainboard-export"

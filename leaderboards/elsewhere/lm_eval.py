@@ -20,6 +20,7 @@ from typing import Any, TypeGuard
 
 from pydantic import ValidationError
 
+from harness.counts import count_of
 from harness.errors import UserError, suggest
 from harness.foreign import (
     MOST_FOREIGN_SCORES,
@@ -32,7 +33,7 @@ from harness.records.store import read_record, write_record
 from harness.statistics import Estimate, score
 from harness.toml import first_fault
 from leaderboards.elsewhere.scores import IMPORTED, UNKNOWN, Imported, ImportedMetric, Source, candidate_name
-from leaderboards.text import count_of, listed, shortened
+from leaderboards.text import listed, shortened
 
 RESULTS, SAMPLES = "results", "samples"
 

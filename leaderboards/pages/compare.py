@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.counts import count_of
 from harness.statistics import Estimate, FloatArray
 from harness.visible import visible
 from leaderboards.chart.differences import (
@@ -33,7 +34,7 @@ from leaderboards.pages.samples_page.answer_files import keys_with_answers
 from leaderboards.rank.baselines import Key
 from leaderboards.rank.comparisons import Differences, TaskComparison, compare_rows, differences_of
 from leaderboards.rank.tables import Row
-from leaderboards.text import MINUS, MISSING, POINTS, Unit, count_of, interval, usd
+from leaderboards.text import MINUS, MISSING, POINTS, Unit, interval, usd
 
 ALL = slice(0, 4)
 """Of a task's figures those that a pair has over all tasks, too: the difference, its ends, whether it is

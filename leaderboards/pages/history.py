@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.counts import count_of
 from leaderboards.chart.trend import Trend, trend
 from leaderboards.gathered import Site
 from leaderboards.history import (
@@ -20,7 +21,7 @@ from leaderboards.history import (
 from leaderboards.links import model_href
 from leaderboards.pages.parts.grid import Column, Grid, GridRow, Head, Item, remainder_line
 from leaderboards.pages.parts.heads import model_names
-from leaderboards.text import MISSING, Unit, count_of, usd
+from leaderboards.text import MISSING, Unit, usd
 
 MOST_CHANGES = 150
 """Lines of the table of changes."""

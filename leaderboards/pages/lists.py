@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from harness.counts import count_of
 from leaderboards.chart.learning import LearningCurve
 from leaderboards.gathered import Site, is_whole, scale_of
 from leaderboards.links import LISTS, method_href, model_href, task_href
@@ -14,7 +15,7 @@ from leaderboards.pages.parts.grid import Column, Grid, GridRow, Head, Item, sco
 from leaderboards.pages.parts.heads import METHOD_TITLES, model_names, rank_text, size_text, test_sample_count
 from leaderboards.pages.parts.kinds import Page
 from leaderboards.rank.tables import Row
-from leaderboards.text import MISSING, Unit, count_of
+from leaderboards.text import MISSING, Unit
 
 
 @dataclass(frozen=True)

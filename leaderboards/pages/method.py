@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.counts import count_of
 from harness.records.result import Result
 from harness.statistics import Estimate
 from harness.sweep.methods import METHODS, Method
@@ -28,7 +29,7 @@ from leaderboards.pages.parts.heads import METHOD_TITLES, MOST_ROWS, candidate_h
 from leaderboards.pages.parts.heat import HeatMap, heat_map
 from leaderboards.rank.flags import TroubleKind
 from leaderboards.rank.tables import Row
-from leaderboards.text import count_of, listed, setting_text, shortened
+from leaderboards.text import listed, setting_text, shortened
 
 MOST_FAILURES = 20
 """Failures that are listed with their reasons."""

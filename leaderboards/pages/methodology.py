@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.counts import count_of
 from harness.records.scores import TaskCard
 from harness.statistics import DRAWS, FLIPS, POWER, sample_size
 from leaderboards.decide.purchases import ENOUGH_SEEDS, MOST_SEEDS, MOST_TIMES_SAMPLES
@@ -20,7 +21,7 @@ from leaderboards.pages.parts.grid import Column, Grid, GridRow, Head, Item, Pai
 from leaderboards.pages.parts.heads import candidate_head, test_sample_count
 from leaderboards.pages.parts.heat import HEAT_STEPS
 from leaderboards.rank.tables import Row
-from leaderboards.text import MISSING, count_of, in_units, points, shortened
+from leaderboards.text import MISSING, in_units, points, shortened
 
 SIMULATED = Path(__file__).parents[1] / "simulated.json"
 

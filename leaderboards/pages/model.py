@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from harness.counts import count_of
 from harness.records.generation import GenerationRecord
 from harness.records.result import Result
 from harness.sweep.methods import METHODS
@@ -37,7 +38,7 @@ from leaderboards.rank.baselines import UNTUNED
 from leaderboards.rank.cells import Cell
 from leaderboards.rank.flags import flag_of
 from leaderboards.rank.tables import Row
-from leaderboards.text import MISSING, Unit, candidate_label, count_of, in_units, method_name
+from leaderboards.text import MISSING, Unit, candidate_label, in_units, method_name
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ what was left out of the comparison."""
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
+from harness.counts import count_of
 from harness.records.result import Failure, Result
 from harness.records.scores import MANY_CUT
 from harness.sweep.run import Run
@@ -13,7 +14,7 @@ from leaderboards.pages.parts.grid import Column, Grid, GridRow, Head, Item, rem
 from leaderboards.pages.parts.heads import model_names
 from leaderboards.rank.baselines import Key, key_of
 from leaderboards.rank.flags import Trouble, TroubleKind
-from leaderboards.text import LONGEST_REASON, count_of, duration, listed, method_name, shortened
+from leaderboards.text import LONGEST_REASON, duration, listed, method_name, shortened
 
 MOST_CANDIDATES = 50
 """Lines of a table."""

@@ -10,8 +10,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from harness.counts import count_of
 from harness.records.store import atomic_write
-from leaderboards.text import count_of, slug
+from leaderboards.text import slug
 from leaderboards.write.rendering import rendered
 
 _PACKAGE = Path(__file__).parents[1]

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, TypeVar
 
+from harness.counts import count_of
 from harness.errors import suggest
 from harness.records.result import Result
 from harness.sweep.run import Run
 from leaderboards.board import Board
 from leaderboards.rank.baselines import Key, key_of
-from leaderboards.text import count_of, listed
+from leaderboards.text import listed
 
 PROTOCOL = ("task_version", "task_fingerprint", "test_seed", "templates", "generation", "split", "limit")
 """What must agree between any two runs of a task before their scores may be compared."""

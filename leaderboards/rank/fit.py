@@ -4,11 +4,12 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.counts import count_of
 from harness.records.binding import contradiction
 from harness.records.result import Result
 from harness.sweep.run import Run
 from leaderboards.rank.scores import Outcome, RunScores, Unfit
-from leaderboards.text import count_of, shortened
+from leaderboards.text import shortened
 
 LONGEST_NAME = 40
 """Characters of a sample's id in a sentence."""

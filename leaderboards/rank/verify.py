@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.counts import count_of
 from harness.errors import UserError
 from harness.records.analysis.file import has_its_table, read_analysis
 from harness.records.analysis.record import ANALYSIS, digests_of
@@ -16,7 +17,7 @@ from harness.records.result import Result
 from harness.records.store import find_files, read_runs
 from leaderboards.rank.fit import fitting
 from leaderboards.rank.scores import RunScores, Unfit, read_scores, reason_of
-from leaderboards.text import count_of, without_folder
+from leaderboards.text import without_folder
 
 
 @dataclass(frozen=True)

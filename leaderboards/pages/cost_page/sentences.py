@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+from harness.counts import count_of
 from leaderboards.decide.cases import Case, Choices
 from leaderboards.decide.decision import Decision, worth_of_all
 from leaderboards.decide.swings import Input
 from leaderboards.gathered import Site
 from leaderboards.rank.tables import Table
-from leaderboards.text import count_of, listed, percent, plain_usd, round_usd, usd, volume
+from leaderboards.text import listed, percent, plain_usd, round_usd, usd, volume
 
 INPUT_TITLES: dict[Input, str] = {
     "volume": "Requests",

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from harness.counts import count_of
 from leaderboards.decide.verdict import Verdict
 from leaderboards.gathered import Site
 from leaderboards.pages.history import news
-from leaderboards.text import count_of
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
+from harness.counts import count_of
 from harness.sweep.methods import Method
 from leaderboards.chart.staircase import NARROW, WIDE, Staircase, staircase_chart
 from leaderboards.decide.cards import Card, cards
@@ -22,7 +23,7 @@ from leaderboards.pages.parts.use import UseBox, row_box
 from leaderboards.pages.problems import problems_summary
 from leaderboards.rank.baselines import UNTUNED
 from leaderboards.rank.tables import Row
-from leaderboards.text import count_of, duration, usd
+from leaderboards.text import duration, usd
 
 MOST_DRAWN = 30
 """Rows of the chart where the ranking is folded, the frontier and what its rows were tuned from besides."""

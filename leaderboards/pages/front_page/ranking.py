@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from harness.counts import count_of
 from harness.statistics import Estimate
 from harness.sweep.methods import Method
 from leaderboards.board import ColumnName
@@ -33,7 +34,7 @@ from leaderboards.pages.parts.grid import (
 )
 from leaderboards.pages.parts.heads import MOST_ROWS, candidate_head, compared_rows
 from leaderboards.rank.tables import Row
-from leaderboards.text import MISSING, Unit, count_of
+from leaderboards.text import MISSING, Unit
 
 SHOWN_COLUMNS = 7
 """Columns that are shown at once; the others where a reader asks for them."""

@@ -1,6 +1,7 @@
 """What a row of the ranking opens to:
 its tasks and seeds, its settings, where its weights are, and its command."""
 
+from harness.counts import count_of
 from leaderboards.gathered import Site
 from leaderboards.links import model_href, why_href
 from leaderboards.pages.parts.grid import Item, RowDetail
@@ -9,7 +10,7 @@ from leaderboards.pages.parts.use import changed_settings, place_of_weights, run
 from leaderboards.rank.baselines import UNTUNED
 from leaderboards.rank.cells import Cell
 from leaderboards.rank.tables import Row
-from leaderboards.text import Unit, count_of, with_interval
+from leaderboards.text import Unit, with_interval
 
 MOST_TASKS = 4
 """Tasks of a row that are told one by one: the first page has sixty rows."""

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from harness.counts import count_of
 from harness.records.result import Result
 from leaderboards.gathered import Site
 from leaderboards.money.bill import Bill
@@ -10,7 +11,7 @@ from leaderboards.money.payback import Payback
 from leaderboards.money.prices import ApiPrice, Price, Prices
 from leaderboards.money.spend import JOULES_PER_KWH, Spend
 from leaderboards.pages.parts.grid import Item, Pairs
-from leaderboards.text import MISSING, count_of, duration, from_volume, round_usd, span, usd
+from leaderboards.text import MISSING, duration, from_volume, round_usd, span, usd
 
 
 def bill_text(spent: Bill) -> str:

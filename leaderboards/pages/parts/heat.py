@@ -4,13 +4,14 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.counts import count_of
 from leaderboards.gathered import Site
 from leaderboards.links import task_href
 from leaderboards.pages.parts.grid import Head, Link
 from leaderboards.pages.parts.heads import candidate_head
 from leaderboards.rank.discoveries import TaskGain
 from leaderboards.rank.tables import Row
-from leaderboards.text import MISSING, Unit, count_of
+from leaderboards.text import MISSING, Unit
 
 MOST_ADORNED = 150
 """Cells of a map that draws the shapes of its methods."""

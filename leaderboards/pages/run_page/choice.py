@@ -2,23 +2,14 @@
 
 from dataclasses import dataclass
 
+from harness.counts import count_of
 from harness.records.result import Result
 from harness.records.scores import MetricCard
 from harness.records.training import Selection, TrialRecord
 from harness.sweep.settings import TRIAL_SEED, Search, SearchSettings
 from leaderboards.money.prices import Prices
 from leaderboards.pages.parts.grid import Column, Grid, GridRow, Head, Item, Pairs, Tone
-from leaderboards.text import (
-    MISSING,
-    count_of,
-    duration,
-    in_units,
-    listed,
-    quantity,
-    setting_text,
-    shortened,
-    usd,
-)
+from leaderboards.text import MISSING, duration, in_units, listed, quantity, setting_text, shortened, usd
 
 MOST_TRIALS = 100
 """Rows of the table; the result file has all."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.counts import count_of
 from harness.records.generation import BosRecord, GuardRecord
 from harness.records.preflight import PreflightFinding
 from harness.records.result import Result
@@ -23,17 +24,7 @@ from leaderboards.pages.parts.use import UseBox, run_box
 from leaderboards.pages.run_page.choice import ChoiceView, choice_view
 from leaderboards.pages.run_page.training import TrainingView, training_views
 from leaderboards.rank.flags import flag_of
-from leaderboards.text import (
-    MISSING,
-    count_of,
-    duration,
-    in_units,
-    method_name,
-    points,
-    quantity,
-    size_of_memory,
-    usd,
-)
+from leaderboards.text import MISSING, duration, in_units, method_name, points, quantity, size_of_memory, usd
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 
+from harness.counts import count_of
 from harness.records.result import Result
 from harness.records.scores import MetricCard
 from harness.records.training import TrainingRecord
@@ -12,7 +13,6 @@ from leaderboards.pages.parts.grid import Pairs
 from leaderboards.pages.parts.heads import METHOD_TITLES
 from leaderboards.text import (
     MISSING,
-    count_of,
     duration,
     flops,
     in_units,

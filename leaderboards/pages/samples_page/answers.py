@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from markupsafe import escape
 
+from harness.counts import count_of
 from harness.records.prompts import PromptParts, prompt_parts
 from harness.records.scores import TaskCard
 from harness.sweep.methods import Method
@@ -17,7 +18,7 @@ from leaderboards.pages.parts.stamps import answers_per_sample, stamp_of
 from leaderboards.pages.samples_page.answer_files import LONGEST_ANSWER
 from leaderboards.pages.samples_page.arms import Arm, Arms
 from leaderboards.rank.changes import SampleChange
-from leaderboards.text import count_of, opening, shortened, slug
+from leaderboards.text import opening, shortened, slug
 
 MOST_A_PAGE = 100
 """Samples on a page."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.counts import count_of
 from leaderboards.gathered import Site
 from leaderboards.links import samples_href, task_href
 from leaderboards.pages.parts.grid import Pairs
@@ -17,7 +18,6 @@ from leaderboards.pages.samples_page.answers import SampleView, SharedPrompt, la
 from leaderboards.pages.samples_page.arms import Arms, headline_baseline
 from leaderboards.pages.samples_page.sample_index import sample_index
 from leaderboards.pages.samples_page.strip import StripRow, sample_strip
-from leaderboards.text import count_of
 
 NEIGHBOURS = 3
 """Pages before and after a page that it links to, besides the first and the last."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
+from harness.counts import count_of
 from harness.records.scores import MANY_CUT, TaskCard
 from harness.sweep.methods import METHODS, Method
 from leaderboards.gathered import Site, is_whole
@@ -41,7 +42,7 @@ from leaderboards.pages.why_page.page import LinkedFinding, advice_of, questions
 from leaderboards.rank.cells import Cell
 from leaderboards.rank.pairs import resolvable_gap
 from leaderboards.rank.tables import Row
-from leaderboards.text import Unit, count_of, in_units, points, shortened
+from leaderboards.text import Unit, in_units, points, shortened
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.counts import count_of
 from harness.records.analysis.boundary import BoundaryRecord, FlipRate, MapRecord, MarginsRecord
 from harness.records.analysis.passes import PassRecord
 from harness.records.analysis.record import AnalysisRecord
@@ -13,7 +14,7 @@ from leaderboards.chart.plane import MOST_MARKS, SHAPES, PlaneChart, plane_chart
 from leaderboards.pages.parts.grid import Column, Grid, GridRow, Head, Item
 from leaderboards.pages.why_page.links import LONGEST_ID, SampleLinks
 from leaderboards.pages.why_page.sections import estimate_of, method_of, short, span_item, title_of
-from leaderboards.text import count_of, duration, points, shortened, size_of_memory
+from leaderboards.text import duration, points, shortened, size_of_memory
 
 LITTLE = 0.1
 """A margin below it is shown with more digits."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.counts import count_of
 from harness.records.analysis.errors import ChangeRecord
 from harness.records.analysis.record import AnalysisFinding, AnalysisRecord
 from leaderboards.gathered import Site
@@ -30,7 +31,7 @@ from leaderboards.pages.why_page.sections import (
     wordings_section,
 )
 from leaderboards.rank.analyses import RowAnalysis
-from leaderboards.text import POINTS, Unit, count_of, listed, with_interval
+from leaderboards.text import POINTS, Unit, listed, with_interval
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.counts import count_of
 from harness.records.analysis.errors import ERROR_KINDS, ConfusionRecord, ErrorKinds, LabelErrors, SliceRecord
 from harness.records.analysis.record import AnalysisRecord, TableRecord
 from harness.records.analysis.span import Span
@@ -15,7 +16,7 @@ from leaderboards.pages.parts.grid import Column, Grid, GridRow, Head, Item, Ton
 from leaderboards.pages.parts.heads import METHOD_TITLES
 from leaderboards.pages.why_page.links import SampleLinks
 from leaderboards.rank.standings import SIGNIFICANT
-from leaderboards.text import MISSING, POINTS, Unit, count_of, interval, p_value, shortened
+from leaderboards.text import MISSING, POINTS, Unit, interval, p_value, shortened
 
 DRAWN_SLICES, LISTED_SLICES = 16, 40
 DRAWN_LABELS = 12

@@ -146,7 +146,7 @@ def test_a_chat_file_for_each_split_is_taken_as_it_is_and_what_they_share_is_tol
     assert result.returncode == 0, result.stderr
     assert "41 conversations, 41 samples (the last turn of the assistant)" in result.stdout
     assert "28 train, 4 dev, 9 test samples" in result.stdout
-    assert "1 of 9 test conversations (the first is 1) ask what one that is trained on asks" in result.stdout
+    assert "1 of 9 test conversations (the first is 1) asks what one that is trained on asks" in result.stdout
     dataset = load_dataset(load_task("bookings", find_plugins([tmp_path / "tasks"], entry_points=False)))
     assert [sample.id for sample in dataset.dev] == [f"dev {line}" for line in (1, 2, 3, 4)]
     assert {path.name for path in (tmp_path / "tasks" / "bookings").glob("*.jsonl")} >= {

@@ -251,7 +251,7 @@ def test_fields_that_do_not_single_out_a_choice_are_no_leak(text: str) -> None:
 def test_a_choice_that_begins_another_is_unfair() -> None:
     choices = ("part", "parts", "whole")
     assert faults(choosing(numbered(6), choices * 2, choices)) == [
-        "choice 'part' begins 'parts' and is never less likely (1 such pairs, the first in test sample '0'); "
+        "choice 'part' begins 'parts' and is never less likely (1 such pair, the first in test sample '0'); "
         "rename one of them, or end the template in a <mask> slot and a full stop"
     ]
 
@@ -266,7 +266,7 @@ def test_a_choice_that_is_offered_twice_is_counted() -> None:
 def test_choices_that_differ_in_case_or_outer_white_space_are_named() -> None:
     choices = ("Good", "bad", "good ")
     assert faults(choosing(numbered(12), choices * 4, choices)) == [
-        "choices 'Good' and 'good ' differ only in case or outer white space (1 such pairs, the first in "
+        "choices 'Good' and 'good ' differ only in case or outer white space (1 such pair, the first in "
         "test sample '0'); make them one"
     ]
 

@@ -351,7 +351,7 @@ def test_a_plan_of_some_runs_promises_no_ensemble_of_all(
     ensemble = '[[ensembles]]\nname = "both"\nmethod = "vote"\nmembers = ["toy/lora", "toy/full"]\n'
     sweep.write_text(sweep.read_text() + ensemble)
     assert call("run", str(sweep), "--dry-run") == 0
-    assert "Then 1 ensembles" in capsys.readouterr().out
+    assert "Then 1 ensemble," in capsys.readouterr().out
     assert call("run", str(sweep), "--dry-run", "--only", "toy/lora/*") == 0
     assert "ensembles" not in capsys.readouterr().out
 

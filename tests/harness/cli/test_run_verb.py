@@ -35,6 +35,15 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return arguments
 
 
+def test_how_a_sweep_ended_is_told_of_one_run_as_of_one(
+    given: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("--only", "toy/lora/*")
+    assert "1 run: 0 done before, 0 finished now, 0 failed." in " ".join(capsys.readouterr().out.split())
+    run()
+    assert "2 runs: 0 done before, 0 finished now, 0 failed." in " ".join(capsys.readouterr().out.split())
+
+
 def run(*arguments: str) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(["run", "sweep.toml", "--engine", "transformers", *arguments])

@@ -170,7 +170,7 @@ def test_a_sample_without_a_slip_has_no_copy() -> None:
         (lambda: swap_entities({}), "no groups; give at least one"),
         (
             lambda: swap_entities({"city": ["Rome", "Rome"]}),
-            "group 'city' has 1 names; to exchange them takes at least two",
+            "group 'city' has 1 name; to exchange them takes at least two",
         ),
         (lambda: swap_entities({"city": ["Rome", ""]}), "group 'city' has an empty name"),
         (

@@ -215,7 +215,7 @@ def test_turns_of_weight_0_and_what_follows_the_last_answer_are_no_targets(tmp_p
     assert len(read.messages) == 3
     assert "weight" not in read.messages[1]
     (note,) = read_chats(tmp_path / "chats.jsonl").notes
-    assert note.startswith("1 of 1 conversations (the first is 1) does not end with the assistant's turn")
+    assert note.startswith("1 of 1 conversation (the first is 1) does not end with the assistant's turn")
 
 
 def test_two_turns_of_the_assistant_in_a_row_are_both_read(tmp_path: Path) -> None:

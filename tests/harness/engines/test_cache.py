@@ -93,7 +93,7 @@ def test_an_answer_that_was_changed_in_the_file_is_asked_for_again(path: Path) -
     told: list[str] = []
     cache = AnswerCache(path, told.append)
     assert texts(cache) == {place: text for place, text in WHOLE.items() if place != 7}
-    assert told == [f"{path}: 1 answers are not as they were written, and are asked for again"]
+    assert told == [f"{path}: 1 answer is not as written, and is asked for again"]
     keep(cache)
     assert texts(cache) == WHOLE
 

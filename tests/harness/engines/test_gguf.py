@@ -268,7 +268,7 @@ def test_a_tensor_that_is_missing_is_named(tmp_path: Path) -> None:
     del tensors["blk.0.ffn_up.weight"]
     path = write_gguf(tmp_path / "m.gguf", small_metadata() | sentencepiece(), tensors)
     assert (
-        "lack 1 tensors of their architecture (LlamaForCausalLM), the first is model.layers.0.mlp"
+        "lack 1 tensor of their architecture (LlamaForCausalLM), the first is model.layers.0.mlp"
         in refusal(path)
     )
 

@@ -84,7 +84,7 @@ def test_a_model_that_lacks_a_tensor_is_refused(base: Path, tmp_path: Path) -> N
     del tensors["model.norm.weight"]
     save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(
-        UserError, match=r"lack 1 tensors of their architecture .*the first is model.norm.weight"
+        UserError, match=r"lack 1 tensor of their architecture .*the first is model.norm.weight"
     ):
         load(base, tmp_path)
 
@@ -138,7 +138,7 @@ def test_a_tensor_that_no_architecture_has_is_refused(tmp_path: Path) -> None:
     save(tmp_path)
     tensors = load_file(tmp_path / "model.safetensors") | {"model.extra.weight": torch.zeros(2)}
     save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(UserError, match=r"hold 1 tensors .* the first is model\.extra\.weight"):
+    with pytest.raises(UserError, match=r"hold 1 tensor .* the first is model\.extra\.weight"):
         load(tmp_path, None)
 
 

@@ -186,7 +186,7 @@ def test_a_sample_that_a_member_has_no_answer_to_is_an_error(tmp_path: Path) -> 
     members = [write(tmp_path, first, [answered]), write(tmp_path, second, [{"error": "too long"}])]
     (ensemble,) = plan_ensembles([spec()], [first, second], tasks())
     (row,) = answers_of(derive(ensemble, [first, second]), members, tmp_path)
-    assert row.error == "1 members have no answer; the first: too long"
+    assert row.error == "1 member has no answer; the first: too long"
 
 
 def test_a_request_to_an_ensemble_costs_one_to_each_member(tmp_path: Path) -> None:

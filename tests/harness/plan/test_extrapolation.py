@@ -313,7 +313,7 @@ def test_a_curve_mixes_no_recipes_and_says_what_it_left_out(tmp_path: Path) -> N
     write_losses(tmp_path, "small", {1600: 9.9}, rate=5e-3)
     found = extrapolate(tmp_path)
     assert only(found.curves).n_train == 800
-    assert found.notes[0].startswith("small · lora on 'capitals': 1 of 5 runs are left out")
+    assert found.notes[0].startswith("small · lora on 'capitals': 1 of 5 runs is left out")
 
 
 def test_a_loss_without_a_logarithm_is_left_out_and_named(tmp_path: Path) -> None:

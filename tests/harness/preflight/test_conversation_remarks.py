@@ -69,7 +69,7 @@ def test_turns_that_a_template_leaves_out_are_told_but_not_earlier_thoughts() ->
     last_only = TEMPLATE.replace("in messages %}", "in messages[-1:] %}")
     (remark,) = remarks(last_only, sample)
     assert remark.sentence.startswith(
-        "in 1 of 1 conversations looked at, the chat template leaves out or changes a turn of the assistant"
+        "in 1 of 1 conversation looked at, the chat template leaves out or changes a turn of the assistant"
     )
 
 

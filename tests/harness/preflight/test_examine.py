@@ -162,7 +162,7 @@ def rename_tensor(folder: str) -> None:
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (rename_tensor, "lack 1 tensors of their architecture"),
+        (rename_tensor, "lack 1 tensor of their architecture"),
         (lambda folder: change_config(folder, intermediate_size=7), "have another shape for "),
         (
             lambda folder: change_config(folder, rope_parameters={"rope_type": "zork", "rope_theta": 1e4}),

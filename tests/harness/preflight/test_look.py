@@ -270,7 +270,7 @@ def test_targets_longer_than_max_tokens_are_counted_in_the_models_own_tokens(
     (remark,) = remarks(process, folder, asked("red", "это довольно длинный ответ", "green", max_tokens=12))
     assert (remark.severity, remark.fact, remark.task) == ("warn", "max_tokens", "repeat")
     assert remark.sentence.startswith(
-        "1 of 3 targets looked at are longer than max_tokens = 12 in this model's tokens, the longest 49: "
+        "1 of 3 targets looked at is longer than max_tokens = 12 in this model's tokens, the longest 49: "
         "right answers are cut; set max_tokens to 50 or more"
     )
     assert remarks(process, folder, asked("это довольно длинный ответ", output="choice")) == []
@@ -280,7 +280,7 @@ def test_a_target_with_a_token_that_ends_answers_is_refused(process: Worker, fol
     (remark,) = remarks(process, folder, asked("red", "red<|end|> blue"))
     assert (remark.severity, remark.fact) == ("refuse", "special_tokens")
     assert (
-        "1 of 2 targets looked at hold a token that ends an answer of this model, such as '<|end|>' in "
+        "1 of 2 targets looked at holds a token that ends an answer of this model, such as '<|end|>' in "
         "'red<|end|> blue': what follows it is never written"
     ) in remark.sentence
 
@@ -290,7 +290,7 @@ def test_a_target_that_no_tokens_of_the_model_spell_is_told(process: Worker, fol
     (remark,) = remarks(process, folder, asked("red", "Green"))
     assert (remark.severity, remark.fact) == ("warn", "read_back")
     assert (
-        "1 of 2 targets looked at come back from this model's tokens as another text, such as 'Green' as 'green'"
+        "1 of 2 targets looked at comes back from this model's tokens as another text, such as 'Green' as 'green'"
         in (remark.sentence)
     )
 
@@ -320,24 +320,24 @@ def test_prompts_beyond_the_context_are_counted(process: Worker, folder: Path) -
     (remark,) = remarks(process, folder, asked("red", long, max_tokens=8, num_fewshot=4))
     assert (remark.severity, remark.fact) == ("warn", "context")
     assert remark.sentence.startswith(
-        "1 of 2 prompts looked at with 4 demonstrations take more than the context of 512 tokens, up to 620 "
-        "with the answer: their samples have no answer; "
+        "1 of 2 prompts looked at with 4 demonstrations takes more than the context of 512 tokens, up to 620 "
+        "with the answer: its sample has no answer; "
         "shorten the prompts or lower num_fewshot or lower max_tokens"
     )
     (short,) = remarks(process, folder, asked("red", max_tokens=8, max_model_len=16))
     assert short.sentence.endswith("shorten the prompts or lower max_tokens or raise max_model_len")
     (cut,) = remarks(process, folder, asked(long, max_tokens=8, num_fewshot=4, may_be_cut=True))
-    assert cut.severity == "warn" and "all 1 prompts" in cut.sentence and "they are cut" in cut.sentence
+    assert cut.severity == "warn" and "the 1 prompt looked at" in cut.sentence and "it is cut" in cut.sentence
 
 
 def test_training_samples_that_are_too_long_are_counted(process: Worker, folder: Path) -> None:
     (some,) = remarks(process, folder, trained("red", " ".join(["red"] * 20), max_length=32))
     assert some.severity == "warn"
     assert some.sentence.startswith(
-        "1 of 2 training samples looked at are longer than 32 tokens, up to 53: they are not trained on"
+        "1 of 2 training samples looked at is longer than 32 tokens, up to 53: it is not trained on"
     )
     (every,) = remarks(process, folder, trained("red", max_length=4))
-    assert every.severity == "refuse" and every.sentence.startswith("all 1 training samples")
+    assert every.severity == "refuse" and every.sentence.startswith("the 1 training sample looked at is")
 
 
 def test_answers_that_cannot_be_held_to_their_choices_are_refused(process: Worker, folder: Path) -> None:
@@ -425,8 +425,8 @@ def test_targets_that_hold_the_text_of_a_turns_end_are_refused(process: Worker, 
     noticed = {remark.fact: remark for remark in remarks(process, folder, asked("red", "the (end) is red"))}
     assert noticed["special_tokens"].severity == "refuse"
     assert noticed["special_tokens"].sentence == (
-        "1 of 2 targets looked at hold a text that ends an answer of this model, such as '(end)' in 'the (end) is "
-        "red': what follows it is never written; reword these targets"
+        "1 of 2 targets looked at holds a text that ends an answer of this model, such as '(end)' in 'the (end) is "
+        "red': what follows it is never written; reword such targets"
     )
 
 

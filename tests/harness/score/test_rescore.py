@@ -293,7 +293,7 @@ def test_older_predictions_with_other_samples_than_their_result_says_are_left_as
     path = tmp_path / RUN.folder / PREDICTIONS
     pandas.read_parquet(path)[:1].to_parquet(path)
     (line,) = rescore(tmp_path, plugins_of(adding())).lines
-    assert line.endswith("1 samples were answered, and result.json says 2")
+    assert line.endswith("1 sample was answered, and result.json says 2")
 
 
 def test_older_predictions_of_samples_that_the_task_does_not_have_are_left_as_they_are(
