@@ -7,11 +7,12 @@ test.
 import hashlib
 import json
 import math
+import pickle
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
 import pandas
@@ -159,6 +160,34 @@ def _portion(card: TaskCard, n_train: int) -> Portion:
     )
 
 
+P = ParamSpec("P")
+
+
+def remembered(write: Callable[Concatenate[Path, P], Result]) -> Callable[Concatenate[Path, P], Result]:
+    """Work out the files of a result once: many tests write the same ones."""
+    files_by_call: dict[bytes, tuple[Result, dict[str, bytes]]] = {}
+
+    def write_again(results: Path, *arguments: P.args, **options: P.kwargs) -> Result:
+        call = pickle.dumps((arguments, options))
+        if call not in files_by_call:
+            result = write(results, *arguments, **options)
+            folder = results / result.run.folder
+            files_by_call[call] = (
+                result,
+                {name: (folder / name).read_bytes() for name in (RESULT, PREDICTIONS)},
+            )
+            return result
+        result, files = files_by_call[call]
+        folder = results / result.run.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, contents in files.items():
+            (folder / name).write_bytes(contents)
+        return result
+
+    return write_again
+
+
+@remembered
 def write_result(
     results: Path,
     run: Run,
