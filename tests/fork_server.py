@@ -25,7 +25,7 @@ from typing import Any
 
 IMPORTS = {
     "training": ("harness.training.__main__", "harness.engines.transformers", "peft.tuners.lora"),
-    "vllm": ("harness.engines.vllm", "harness.engines.scoring"),
+    "vllm": ("harness.engines.vllm", "harness.engines.scoring", "vllm.v1.worker.cpu_worker"),
     "preflight": ("harness.preflight.__main__",),
     "driver": ("harness.cli", "harness.driver.loop", "harness.score.rescore", "leaderboards.site", "pandas"),
     "echo": ("harness.workers.worker",),
