@@ -106,8 +106,7 @@ class SweepWork:
             reasons = {
                 "untrusted": result.untrusted or "",
                 "collapsed": result.collapsed,
-                # A tuned arm has learnt around it.
-                "begun wrongly": generation.bos.doubt if generation.bos and not run.stages else "",
+                "begun wrongly": result.begun_wrongly,
                 "diverged": next((training.diverged for training in trainings if training.diverged), ""),
             } | {f"without {name}": reason for name, reason in result.lost.items()}
             doubts = {doubt: reason for doubt, reason in reasons.items() if reason}

@@ -154,6 +154,12 @@ class Result(Frozen):
         return f"{how_many} cut before the model ended them ({limit_text}); {'; '.join(advice)}"
 
     @property
+    def begun_wrongly(self) -> str:
+        """Why an untuned arm's prompts were not begun as its model needs it; empty where they were, and for a
+        tuned arm, which has learnt around it."""
+        return self.generation.bos.doubt if self.generation.bos and not self.run.stages else ""
+
+    @property
     def untrusted(self) -> str | None:
         """Why the score is not to be believed: the reason of the first guard that failed; None when all
         passed."""

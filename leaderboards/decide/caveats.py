@@ -17,7 +17,7 @@ def caveats_of(advice: Advice) -> Iterator[str]:
         return
     yield from _unproven(weaknesses)
     yield from _forgotten(row, weaknesses)
-    yield from _cut_answers(advice)
+    yield from _flagged_answers(advice)
     if row.flag and row.flag.broken:
         yield f"{row.flag.text[:1].upper()}{row.flag.text[1:]}: the score says little about the method."
     yield from _few_seeds(row)
@@ -33,9 +33,9 @@ def caveats_of(advice: Advice) -> Iterator[str]:
         )
 
 
-def _cut_answers(advice: Advice) -> Iterator[str]:
-    """Of the row that is advised and the one it is held against: either may be told wrongly from the
-    other."""
+def _flagged_answers(advice: Advice) -> Iterator[str]:
+    """Prompts that were begun wrongly and answers that were cut, of the row that is advised and the one it
+    is held against: either may be told wrongly from the other."""
     contest = advice.contest
     rows = [advice.advised, *((contest.tuned, contest.untuned) if contest else ())]
     for row in {row.key: row for row in rows if row is not None}.values():

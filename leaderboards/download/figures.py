@@ -94,6 +94,9 @@ class CellFigures(_Documented):
     diverged: int
     """Runs whose loss rose for good."""
 
+    begun: int
+    """Untuned runs whose prompts begin with the BOS token, or without, other than the base needs it."""
+
     cut: int
     """Runs with more than a few answers cut at max_tokens."""
 

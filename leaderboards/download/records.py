@@ -11,7 +11,7 @@ from leaderboards.money.bill import Bill
 from leaderboards.money.ledger import Entry
 from leaderboards.money.payback import Payback
 from leaderboards.rank.cells import Cell
-from leaderboards.rank.flags import troubles
+from leaderboards.rank.flags import TROUBLE_WORDS, troubles
 from leaderboards.rank.tables import Row
 
 
@@ -164,13 +164,11 @@ def _bill_record(spent: Bill) -> dict[str, float | int | None]:
 
 
 def _troubles(scored: Row | Cell) -> dict[str, int]:
-    """How many of the runs have a score that says little of the method, or answers that were cut."""
+    """How many of the runs have a score that says little of the method, by the kind of trouble."""
     troubles_by_run = (
         [{trouble.kind for trouble in troubles(result)} for result in scored.results] if scored.flag else []
     )
-    return {
-        kind: sum(kind in kinds for kinds in troubles_by_run) for kind in ("collapsed", "diverged", "cut")
-    }
+    return {kind: sum(kind in kinds for kinds in troubles_by_run) for kind in TROUBLE_WORDS}
 
 
 def _estimate(name: str, estimate: Estimate | None) -> dict[str, float | None]:

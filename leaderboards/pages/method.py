@@ -27,7 +27,7 @@ from leaderboards.pages.parts.grid import (
 )
 from leaderboards.pages.parts.heads import METHOD_TITLES, MOST_ROWS, candidate_head, rank_text, short_name
 from leaderboards.pages.parts.heat import HeatMap, heat_map
-from leaderboards.rank.flags import TroubleKind
+from leaderboards.rank.flags import TROUBLE_WORDS, TroubleKind
 from leaderboards.rank.tables import Row
 from leaderboards.text import listed, setting_text, shortened
 
@@ -218,9 +218,7 @@ def _trouble(site: Site, method: Method) -> str:
     failed = sum(failure.run.candidate.method == method for failure in site.failures)
     counts = [
         (failed, "failed"),
-        (_with_trouble(site, runs, "collapsed"), "collapsed"),
-        (_with_trouble(site, runs, "diverged"), "diverged"),
-        (_with_trouble(site, runs, "cut"), "with cut answers"),
+        *((_with_trouble(site, runs, kind), words) for kind, words in TROUBLE_WORDS.items()),
         (sum(result.untrusted is not None for result in runs), "kept out as untrusted"),
     ]
     parts = [f"{number:,} {trouble}" for number, trouble in counts if number]

@@ -13,7 +13,7 @@ from leaderboards.links import model_href
 from leaderboards.pages.parts.grid import Column, Grid, GridRow, Head, Item, remainder_line
 from leaderboards.pages.parts.heads import model_names
 from leaderboards.rank.baselines import Key, key_of
-from leaderboards.rank.flags import Trouble, TroubleKind
+from leaderboards.rank.flags import OF_TRAININGS, TROUBLE_WORDS, TroubleKind
 from leaderboards.text import LONGEST_REASON, duration, listed, method_name, shortened
 
 MOST_CANDIDATES = 50
@@ -41,6 +41,7 @@ class ProblemsPage:
 
     untrusted: Grid | None
     flagged: Grid | None
+    begun: Grid | None
     cut: Grid | None
     many_cut: str
     """The share of a run's answers above which they are more than a few."""
@@ -56,7 +57,8 @@ def problems_page(site: Site) -> ProblemsPage | None:
         return None
     return ProblemsPage(
         untrusted=_grid(site, "Runs kept out of the ranking", _untrusted(site)),
-        flagged=_grid(site, "Runs whose training went wrong", _flagged(site, ("collapsed", "diverged"))),
+        flagged=_grid(site, "Runs whose training went wrong", _flagged(site, OF_TRAININGS)),
+        begun=_grid(site, "Runs with prompts begun wrongly", _flagged(site, ("begun",))),
         cut=_grid(site, "Runs with answers that were cut", _flagged(site, ("cut",))),
         many_cut=f"{100 * MANY_CUT:.0f} %",
         failures=_grid(site, "Runs that failed", _failed(site.failures)),
@@ -66,11 +68,13 @@ def problems_page(site: Site) -> ProblemsPage | None:
 
 def problems_summary(site: Site) -> str:
     """`16 runs collapsed or diverged, 1 run failed and 2 remarks`; empty where nothing went wrong."""
-    flagged = _count(_flagged(site, ("collapsed", "diverged")))
+    flagged = _count(_flagged(site, OF_TRAININGS))
+    begun = _count(_flagged(site, ("begun",)))
     cut = _count(_flagged(site, ("cut",)))
     parts = [
         f"{count_of(len(site.untrusted), 'run')} kept out" if site.untrusted else "",
         f"{count_of(flagged, 'run')} collapsed or diverged" if flagged else "",
+        f"{count_of(begun, 'run')} begun wrongly" if begun else "",
         f"{count_of(cut, 'run')} with cut answers" if cut else "",
         f"{count_of(len(site.failures), 'run')} failed" if site.failures else "",
         count_of(len(site.problems), "note") if site.problems else "",
@@ -95,11 +99,7 @@ def _flagged(site: Site, kinds: Sequence[TroubleKind]) -> Iterator[ProblemRun]:
             continue
         for trouble in site.troubles.get(result.key, ()):
             if trouble.kind in kinds:
-                yield _of_result(site, result, _what(result, trouble), trouble.reason)
-
-
-def _what(result: Result, trouble: Trouble) -> str:
-    return "with cut answers" if trouble.kind == "cut" else trouble.kind
+                yield _of_result(site, result, TROUBLE_WORDS[trouble.kind], trouble.reason)
 
 
 def _of_result(site: Site, result: Result, what: str, reason: str) -> ProblemRun:

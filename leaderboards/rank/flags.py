@@ -1,15 +1,25 @@
 """What makes a finished run's score say little of its method: its training collapsed, or its loss rose and
-stayed high; or its answers were cut."""
+stayed high; its prompts were begun wrongly; or its answers were cut."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from harness.records.result import Result
 from leaderboards.text import LONGEST_REASON, shortened
 
-TroubleKind = Literal["collapsed", "diverged", "cut"]
+TroubleKind = Literal["collapsed", "diverged", "begun", "cut"]
+
+TROUBLE_WORDS: Mapping[TroubleKind, str] = {
+    "collapsed": "collapsed",
+    "diverged": "diverged",
+    "begun": "begun wrongly",
+    "cut": "with cut answers",
+}
+"""What is said of such runs. What says most of a score comes first."""
+
+OF_TRAININGS: Sequence[TroubleKind] = ("collapsed", "diverged")
 
 
 @dataclass(frozen=True)
@@ -22,13 +32,18 @@ class Flag:
     reason: str
     """In a sentence."""
 
-    broken: bool
-    """Whether a training went wrong, so that the score says little of the method; else answers were cut."""
+    kind: TroubleKind
+    """Of what says most."""
+
+    @property
+    def broken(self) -> bool:
+        """Whether a training went wrong, so that the score says little of the method."""
+        return self.kind in OF_TRAININGS
 
     @property
     def section(self) -> str:
         """The part of the page of problems that names the runs."""
-        return "flagged" if self.broken else "cut"
+        return "flagged" if self.broken else self.kind
 
 
 @dataclass(frozen=True)
@@ -40,10 +55,11 @@ class Trouble:
 
 
 def troubles(result: Result) -> list[Trouble]:
-    """What went wrong with the trainings of a run that finished all the same, and with its answers."""
+    """What went wrong with the trainings, the prompts and the answers of a run that finished all the same."""
     collapse = [Trouble("collapsed", result.collapsed)] if result.collapsed else []
     diverged = [Trouble("diverged", training.diverged) for training in result.trainings if training.diverged]
-    return [*collapse, *diverged, *([Trouble("cut", result.often_cut)] if result.often_cut else [])]
+    begun = [Trouble("begun", result.begun_wrongly)] if result.begun_wrongly else []
+    return [*collapse, *diverged, *begun, *([Trouble("cut", result.often_cut)] if result.often_cut else [])]
 
 
 def flag_of(results: Sequence[Result]) -> Flag | None:
@@ -52,17 +68,13 @@ def flag_of(results: Sequence[Result]) -> Flag | None:
     if not any(by_run):
         return None
     counted = []
-    for kind in ("collapsed", "diverged", "cut"):
+    for kind, words in TROUBLE_WORDS.items():
         runs = sum(any(trouble.kind == kind for trouble in run_troubles) for run_troubles in by_run)
-        words = "with cut answers" if kind == "cut" else kind
         if runs:
             counted.append(words if runs == len(by_run) == 1 else f"{runs} of {len(by_run)} {words}")
-    all_troubles = list(itertools.chain.from_iterable(by_run))
-    # What says most of a score comes first.
-    reason = min(all_troubles, key=_cut_last).reason
-    broken = any(trouble.kind != "cut" for trouble in all_troubles)
-    return Flag(", ".join(counted), shortened(reason, LONGEST_REASON), broken)
+    worst = min(itertools.chain.from_iterable(by_run), key=_place)
+    return Flag(", ".join(counted), shortened(worst.reason, LONGEST_REASON), worst.kind)
 
 
-def _cut_last(trouble: Trouble) -> bool:
-    return trouble.kind == "cut"
+def _place(trouble: Trouble) -> int:
+    return list(TROUBLE_WORDS).index(trouble.kind)

@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 from site_reading import Text
 from synthetic import make_run, task_card, write_result
 
+from harness.records.generation import BosRecord
+from harness.records.result import RESULT
 from harness.records.scores import MetricCard
+from harness.records.store import write_record
 from harness.sweep.methods import Method
 from leaderboards.board import Board
 from leaderboards.gathered import Site, gather, read_folder
@@ -142,6 +145,23 @@ def test_a_gain_over_answers_that_were_cut_is_told_with_what_to_do(results: Path
         "small · few-shot, 3 of 3 with cut answers: 150 of 300 answers were cut before the model"
     )
     assert "150 of them within a thought: raise the candidate's max_thought_tokens" in caveat
+
+
+def test_a_gain_over_prompts_that_were_begun_wrongly_is_told_with_the_reason(results: Path) -> None:
+    """The base was scored too low, and no page that ranks it said so."""
+    for seed in range(3):
+        run = make_run("small", "few_shot", CARD, seed)
+        result = write_result(results, run, CARD, answers([0.4], seed=seed)[0].tolist())
+        bos = BosRecord(token="<s>", began=False, loss_with=0.2, loss_without=2.9)
+        generation = result.generation.model_copy(update={"bos": bos})
+        write_record(results / run.folder / RESULT, result.model_copy(update={"generation": generation}))
+    write_arm(results, "lora", [0.80, 0.81, 0.82])
+    site = site_of(results)
+    assert site.advice.kind == "tune"
+    (caveat,) = [caveat for caveat in site.verdict.caveats if "begun" in caveat]
+    assert caveat.startswith(
+        "small · few-shot, 3 of 3 begun wrongly: prompts begin without the BOS token '<s>'"
+    )
 
 
 def test_fine_tunes_that_broke_down_say_nothing_of_tuning(results: Path) -> None:

@@ -76,6 +76,7 @@ class Expected:
             "parameters": recomputed(self._parameters(key[0])),
             "members": recomputed(max(len(record["run"]["members"]) for record in records)),
             "collapsed": recomputed(sum(bool(record["collapsed"]) for record in records)),
+            "begun": recomputed(sum(map(_is_begun_wrongly, records))),
             "diverged": recomputed(
                 sum(any(training["diverged"] for training in record["trainings"]) for record in records)
             ),
@@ -368,3 +369,12 @@ def found_leaves(published: Mapping[str, Any]) -> dict[tuple[str, ...], Any]:
         }
         assert len(keyed[part]) == len(published[part]), "a row stands there twice"
     return dict(flat(keyed))
+
+
+def _is_begun_wrongly(record: dict[str, Any]) -> bool:
+    """Whether the base finds plain sentences more likely by a nat a token when they begin the other way."""
+    bos = record["generation"]["bos"]
+    if bos is None or record["run"]["stages"]:
+        return False
+    gained = bos["loss_without"] - bos["loss_with"]
+    return bool((-gained if bos["began"] else gained) > 1)

@@ -48,6 +48,31 @@ def test_runs_of_a_candidate_that_broke_down_alike_are_one_line(results: Path) -
     assert {flag["href"] for flag in flags} == {"problems.html#flagged"}
 
 
+BOS = {"token": "<s>", "loss_with": 0.2, "loss_without": 2.9}
+BEGUN = (
+    "prompts begin without the BOS token '<s>', and so the model's loss on a few plain sentences is 2.90 a token, with "
+    "it 0.20: it was trained with it; correct add_bos_token of its tokenizer, or its chat template"
+)
+
+
+def test_untuned_runs_with_prompts_that_were_begun_wrongly_are_marked_and_a_tuned_one_is_not(
+    results: Path,
+) -> None:
+    for path in sorted(results.glob("small/*/rivers-v1/**/seed-0/result.json")):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        record["generation"]["bos"] = BOS | {"began": False}
+        path.write_text(json.dumps(record), encoding="utf-8")
+    page = problems(results)
+    untuned = lines(page, "begun-table")
+    assert untuned
+    for line in untuned:
+        assert line.startswith(("small few-shot", "small zero-shot")) and f"begun wrongly {BEGUN}" in line
+    index = Text(page.with_name("index.html"))
+    assert "begun wrongly." in index.text
+    flags = [tag for _, tag in index.tags if tag.get("class") == "flag"]
+    assert {(flag["href"], flag["title"]) for flag in flags} == {("problems.html#begun", BEGUN)}
+
+
 def test_each_kind_of_problem_is_told_with_its_reason(results: Path) -> None:
     for seed, task in ((0, 0), (1, 0), (0, 1)):
         run = make_run("huge", "full", CARDS[task], seed)
