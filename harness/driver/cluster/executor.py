@@ -182,6 +182,7 @@ class _Workplace:
         self._facts: NodeFacts | None = None
         self._name = ""
         self._inbox, self._arriving = MessageStream(), ArrivingFiles()
+        self._has_lost_a_node = False
         self._returned = 0
         """How often something that was finished came back."""
 
@@ -204,6 +205,8 @@ class _Workplace:
                 report = self._work_on(remaining)
             except NodeLost as loss:
                 self._drop()
+                self._has_lost_a_node = True
+                time.sleep(SECONDS_OF_WAITING)  # the processes of a node end one after the other
                 self._members.check_after_loss()
                 losses = (0 if self._returned > returned_before else losses) + (not loss.preempted)
                 if losses > RETRIES:
@@ -244,6 +247,8 @@ class _Workplace:
             if self._unfit and not self._members.able() - excluded:
                 raise JobFailed(f"no node of the cluster can work on it: {'; '.join(self._unfit.values())}")
             options = dict(self._resources)
+            if self._has_lost_a_node:
+                excluded |= self._members.gone()
             if excluded:
                 options["label_selector"] = {"ray.io/node-id": f"!in({','.join(sorted(excluded))})"}
             self._node = ray.remote(max_restarts=0, max_task_retries=0, **options)(_Node).remote(self._setup)

@@ -92,6 +92,17 @@ class ClusterMembers:
         """The nodes that may work and are large enough, whether or not they are busy."""
         return {node["NodeID"] for node in self._able_nodes()}
 
+    def gone(self) -> set[str]:
+        """Nodes that end before Ray has noticed: it goes on placing work there for some seconds."""
+        nodes = self._nodes()
+        gone = {
+            node["NodeID"]
+            for node in nodes
+            if not _answers(node["NodeManagerAddress"], node["NodeManagerPort"])
+        }
+        # Where none can be reached from here, that says nothing of the nodes.
+        return gone if len(gone) < len(nodes) else set()
+
     def _able_nodes(self) -> list[dict[str, Any]]:
         return [node for node in self._nodes() if node["NodeID"] not in self.refused]
 
@@ -167,6 +178,15 @@ def name_of(node: Mapping[str, Any]) -> str:
     by the name that it was given, or by its machine's."""
     name, address = node["NodeName"], node["NodeManagerAddress"]
     return str(name) if name != address else f"{node['NodeManagerHostname']} ({address})"
+
+
+def _answers(host: str, port: int) -> bool:
+    """Whether anybody takes a connection there."""
+    try:
+        socket.create_connection((host, port), timeout=SECONDS_TO_ANSWER).close()
+    except OSError:
+        return False
+    return True
 
 
 def one_line_of(error: BaseException) -> str:
