@@ -4,13 +4,14 @@ import itertools
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import regex
 
 from harness.task import Sample
 from harness.task.conversation import question_text
-from harness.task.words import of_one_width, spaced
+from harness.task.words import has_unspaced, is_han_or_kana, of_one_width, spaced
 
 if TYPE_CHECKING:
     import numpy
@@ -20,12 +21,18 @@ NGRAM = 3
 """Words per sequence that is compared. By single words, the same wording with other values would look
 alike."""
 
+HAN_AND_KANA, ALPHABETS = 4, 9
+"""Characters, each with its marks, that are as much as `NGRAM` words: of Chinese and Japanese, and of the
+alphabets that are written without spaces. By `NGRAM` characters, texts that share a few endings would look
+alike; so many change as much with a word as the sequences of spaced words do."""
+
 THRESHOLD = 0.8
 """Jaccard similarity from which two texts are near: changing one word of thirty leaves .806."""
 
 METHOD = (
     "exact: the same text but for case, white space and full or half width; "
-    f"near: Jaccard similarity of {NGRAM}-word sequences of at least {THRESHOLD}"
+    f"near: Jaccard similarity of {NGRAM}-word sequences ({HAN_AND_KANA} characters of Chinese or Japanese, "
+    f"{ALPHABETS} of other scripts without spaces) of at least {THRESHOLD}"
 )
 
 _SHARED_RARE = 16
@@ -36,6 +43,9 @@ _CELLS = 2**22
 """Numbers held in memory at once while pairs are compared."""
 
 _WORDS_AND_SIGNS = regex.compile(r"[\w\p{M}]+|[^\w\s]")
+
+_WHOLE = NGRAM * HAN_AND_KANA * ALPHABETS
+"""The length of a sequence, in units that make the lengths of words and characters whole numbers."""
 
 _Ngram = tuple[str, ...]
 """A sequence of words."""
@@ -94,8 +104,26 @@ def _ngrams(text: str) -> set[_Ngram]:
     """The word sequences of a text, or the one that it is if it is shorter. Signs count as words, so that 3 +
     4 differs from 3 - 4."""
     words = _WORDS_AND_SIGNS.findall(spaced(text))
-    length = min(NGRAM, len(words))
-    return set(zip(*(words[start:] for start in range(length)), strict=False)) or {()}
+    if not has_unspaced(text):
+        length = min(NGRAM, len(words))
+        return set(zip(*(words[start:] for start in range(length)), strict=False)) or {()}
+    ends = [0, *itertools.accumulate(_length_by(word[0]) for word in words)]
+    sequences, stop = set(), 0
+    for start in range(len(words)):
+        while stop < len(words) and ends[stop] - ends[start] < _WHOLE:
+            stop += 1
+        if ends[stop] - ends[start] < _WHOLE:
+            break
+        sequences.add(tuple(words[start:stop]))
+    return sequences or {tuple(words)}
+
+
+@cache
+def _length_by(letter: str) -> int:
+    """How much of a sequence a word takes that begins with this letter."""
+    if not has_unspaced(letter):
+        return _WHOLE // NGRAM
+    return _WHOLE // (HAN_AND_KANA if is_han_or_kana(letter) else ALPHABETS)
 
 
 def _near(test: Sequence[set[_Ngram]], train: Iterable[set[_Ngram]]) -> "NDArray[numpy.bool]":

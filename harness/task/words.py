@@ -9,7 +9,8 @@ import unicodedata
 
 import regex
 
-_UNSPACED_LETTER = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Khmer}\p{Lao}\p{Myanmar}\p{Tibetan}ー]"
+_HAN_AND_KANA = r"\p{Han}\p{Hiragana}\p{Katakana}ー"
+_UNSPACED_LETTER = rf"[{_HAN_AND_KANA}\p{{Thai}}\p{{Khmer}}\p{{Lao}}\p{{Myanmar}}\p{{Tibetan}}]"
 _UNSPACED = regex.compile(rf"{_UNSPACED_LETTER}\p{{M}}*")
 WORD_AND_SPACE = regex.compile(rf"(?:{_UNSPACED_LETTER}\p{{M}}*|(?:(?!{_UNSPACED_LETTER})\S)+)\s*")
 """A word as it stands in a text, with the signs on it and the white space behind it."""
@@ -17,6 +18,7 @@ WORD_AND_SPACE = regex.compile(rf"(?:{_UNSPACED_LETTER}\p{{M}}*|(?:(?!{_UNSPACED
 _OTHER_WIDTH = regex.compile(r"[\u3000\uFF00-\uFFEF]+")
 """The ideographic space, and Unicode's block of half- and full-width forms."""
 
+_HAN_OR_KANA = regex.compile(rf"[{_HAN_AND_KANA}]")
 _WORD = regex.compile(r"[\w\p{M}]+")
 _NOT_LATIN = regex.compile(r"(?!\p{Latin})\p{L}")
 _PUNCTUATION = regex.compile(r"[\p{P}\p{S}]")
@@ -45,6 +47,16 @@ def spaced(text: str) -> str:
         return text
     parted: str = _UNSPACED.sub(r" \g<0> ", unicodedata.normalize("NFC", text))
     return parted
+
+
+def has_unspaced(text: str) -> bool:
+    """Whether any character is of a script without spaces."""
+    return not text.isascii() and _UNSPACED.search(text) is not None
+
+
+def is_han_or_kana(character: str) -> bool:
+    """Whether a character is Chinese or Japanese, where one or two of them are a word."""
+    return _HAN_OR_KANA.match(character) is not None
 
 
 def words_of(text: str) -> list[str]:

@@ -22,6 +22,10 @@ CHINESE = (
 """Fifty characters, without spaces."""
 
 
+THAI = "แม่น้ำที่ไหลผ่านเมืองของเราเคยสะอาดมากจนเด็กๆว่ายน้ำเล่นในนั้นทุกฤดูร้อนและผู้คนดื่มน้ำจากแม่น้ำโดยไม่ต้องกังวลอะไรเลยแต่ตอนนี้ทุกอย่างเปลี่ยนไปแล้ว"
+"""The same sentence, in about as many words."""
+
+
 def samples(*texts: str) -> list[Sample]:
     return [Sample(f"t{index}", {"text": text}, "x") for index, text in enumerate(texts)]
 
@@ -47,6 +51,13 @@ def found(train: str, test: str) -> str:
         ("?", "!", "none"),
         (CHINESE, CHINESE.replace("干净", "清"), "near"),
         (CHINESE, CHINESE[::-1], "none"),
+        ("请把三盏台灯送到北京", "请把三盏台灯送到上海", "none"),
+        ("请把三盏台灯和两把椅子送到北京办公室", "请把三盏台灯和两把椅子送到上海办公室", "none"),
+        (THAI, THAI.replace("สะอาด", "ใส"), "near"),
+        (THAI, THAI.replace("สะอาด", "ใส").replace("เด็กๆ", "คน"), "none"),
+        ("ส่งโคมไฟสามดวงไปเชียงใหม่ในวันจันทร์", "ส่งโคมไฟสองดวงไปเชียงใหม่ในวันจันทร์", "none"),
+        ("โอนเงินห้าร้อยบาทให้แม่วันนี้", "โอนเงินหกร้อยบาทให้แม่วันนี้", "none"),
+        ("请把 iPhone 15 Pro 的说明书发给我", "请把 iPhone 16 Pro 的说明书发给我", "none"),
         ("请送3件台灯,谢谢", "请送３件台灯，谢谢", "exact"),
         ("ガラスのコップ 12 個", "ｶﾞﾗｽのｺｯﾌﾟ　１２　個", "exact"),
         ("Wo ist das Café?", "Wo ist das Cafe\u0301?", "exact"),
