@@ -8,7 +8,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from harness.authoring.answer_shapes import AnswerKind, Shape
-from harness.authoring.date_cells import find_date_cells, is_date
+from harness.authoring.date_cells import find_date_cells, is_date, is_time
 from harness.authoring.label_answers import (
     MAX_CHOICES,
     are_labels,
@@ -174,6 +174,12 @@ def _nearly(targets: Sequence[str], filled: Sequence[str], place_of: PlaceOf) ->
         return (
             "the targets are judged as texts, for day and month change places in these dates; write all in "
             "one order",
+        )
+    timed = sum(map(is_time, filled))
+    if timed and all(is_time(target) or is_date(target) for target in filled):
+        return (
+            f"{timed:,} of {len(filled):,} targets have a time of day beside their date, and all are judged "
+            "as texts, letter by letter; leave the time out to have the days judged however they are written",
         )
     for form in (_JSON, _NUMBERS, _DATES):
         most = int((1 - NEARLY_ALL) * len(filled))

@@ -8,6 +8,18 @@ from harness.metrics.dates import DATE_ORDERS, DateFormat, DateOrder, whole_date
 
 _PARTS: dict[DateOrder, str] = {"YMD": "YYYY MM DD", "DMY": "DD MM YYYY", "MDY": "MM DD YYYY"}
 
+_TIME = re.compile(
+    r"""
+    (?: [Tt] | ,?\s+ (?: (?: at | um | à | alle ) \s+ )? )
+    \d{1,2} [:.h] \d{2} (?: : \d{2} (?: [.,]\d+ )? )?
+    (?: \s* [AaPp] \.? [Mm] \.? )?
+    (?: \s* (?: Z | UTC | GMT | [+-]\d{2} :? \d{2} | [+-]\d{2} ) )?
+    \s* $
+    """,
+    re.VERBOSE,
+)
+"""A time of day at the end of a cell, with its zone."""
+
 
 @dataclass(frozen=True)
 class DateCells:
@@ -24,6 +36,12 @@ class DateCells:
 def is_date(cell: str) -> bool:
     """Whether a cell is a day and nothing else, in any order."""
     return any(orders_of(cell))
+
+
+def is_time(cell: str) -> bool:
+    """Whether a cell is a day and a time of day."""
+    date, found = _TIME.subn("", cell)
+    return found > 0 and is_date(date)
 
 
 def orders_of(cell: str) -> frozenset[DateOrder]:

@@ -24,6 +24,13 @@ _WORD = r"[^\W\d_]{3,12}"
 """What may be the name of a month; whether it is one, `month_number` says."""
 
 
+_MIDNIGHT = r"""
+    (?: [T ]00:00 (?: :00 (?: \.0+ )? )? (?: Z | [+]00:00 )?
+      | [ ]12:00 (?: :00 )? [ ]? AM )?
+"""
+"""What programs write behind a day that is meant as a whole, if anything."""
+
+
 def _date_pattern(year: str, year_of_numbers: str) -> re.Pattern[str]:
     """The forms of a date. `year`: a pattern of the year that stands behind a month's name;
     `year_of_numbers`: of the one behind a month's number."""
@@ -31,10 +38,9 @@ def _date_pattern(year: str, year_of_numbers: str) -> re.Pattern[str]:
         rf"""
         (?<! [\d./-] )
         (?: (?P<year_1> \d{{4}} ) (?P<mark_1> [-/] | \.[ ]? ) (?P<month_1> \d{{1,2}} ) (?P=mark_1)
-            (?P<day_1> \d{{1,2}} )
-            (?: [T ]00:00 (?: :00 (?: \.0+ )? )? (?: Z | [+]00:00 )? )?  # midnight, as programs write it
+            (?P<day_1> \d{{1,2}} ) {_MIDNIGHT}
           | (?P<first> \d{{1,2}} ) (?P<mark> [-/] | \.[ ]? ) (?P<second> \d{{1,2}} ) (?P=mark)
-            (?P<year> {year_of_numbers} )
+            (?P<year> {year_of_numbers} ) {_MIDNIGHT}
           | (?P<year_2> \d{{4}} ) [年년] [ ]? (?P<month_2> \d{{1,2}} ) [月월] [ ]?
             (?P<day_2> \d{{1,2}} ) [日일]
           | (?P<day_3> \d{{1,2}} ) (?: st | nd | rd | th | er | [.ºª] )? [ -]

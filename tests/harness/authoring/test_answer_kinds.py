@@ -130,6 +130,8 @@ def test_texts_that_hardly_recur_are_no_labels() -> None:
          "all dates (day and month in the order MDY, which no target tells)", "written as MM/DD/YYYY"),
         ([f"{day} March 2024" for day in range(1, 31)], "all dates: right however", "that is asked for, and"),
         ([f"2024-03-{day:02} 00:00:00" for day in range(1, 31)], "all dates: right however", "asked for, and"),
+        ([f"{day}.03.2024 00:00" for day in range(1, 31)], "all dates: right however", "asked for, and"),
+        ([f"03/{day:02}/2024 12:00:00 AM" for day in range(1, 31)], "all dates: right however", "asked for, and"),
         ([f"{day}. März 2024" for day in range(1, 31)], "all dates: right however", "that is asked for, and"),
         ([f"{day} août 2024" for day in range(1, 31)], "all dates: right however", "that is asked for, and"),
         ([f"Mon {day} Mar 24" for day in range(1, 31)], "all dates: right however", "that is asked for, and"),
@@ -149,6 +151,25 @@ def test_dates_in_two_orders_are_told() -> None:
     assert "day and month change places" in answer_kind(targets).remarks[0]
     with pytest.raises(UserError, match="--answers date: day and month change places"):
         answer_kind(targets, "date")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{:02}.03.2024 10:30",
+        "03/{:02}/2024 4:05:00 PM",
+        "2024-03-{:02}T10:00:00Z",
+        "2024-03-{:02} 10:00:00.250+02:00",
+        "2024-03-{:02}T00:00:00-05:00",
+        "{} March 2024, 9:15 am",
+    ],
+)
+def test_a_time_of_day_beside_a_date_is_told_of(form: str) -> None:
+    targets = [form.format(day) for day in range(1, 31)]
+    kind = answer_kind([*targets, "2024-03-31"])
+    assert kind.shape == "text"
+    assert kind.remarks[0].startswith("30 of 31 targets have a time of day beside their date, and all are")
+    assert answer_kind([*targets[:20], *["call back"] * 3, *targets[20:]]).remarks != kind.remarks
 
 
 # Nearly all
