@@ -4,6 +4,7 @@ Cells become text in one Unicode form: two labels that look alike are alike. Wha
 cell cannot hold is named with its row.
 """
 
+import codecs
 import csv
 import io
 import json
@@ -108,23 +109,45 @@ def text_of(path: Path) -> str:
     codec = COMPRESSED.get(path.suffix.lower())
     try:
         if codec is None:
-            return path.read_bytes().decode("utf-8-sig")
+            return _decoded(path.read_bytes())
         import pyarrow
 
         with pyarrow.input_stream(str(path), compression=codec) as stream:
-            return str(stream.read().decode("utf-8-sig"))
+            return _decoded(bytes(stream.read()))
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text: {error}; save it as UTF-8") from None
     except OSError as error:
         raise UserError(f"{path}: not readable as {codec}: {first_line(error)}") from None
 
 
+def _decoded(data: bytes) -> str:
+    """UTF-8, or UTF-16 where a byte order mark says so, as spreadsheets write "Unicode text"."""
+    is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if is_utf_16 else "utf-8-sig")
+
+
 def _read_csv(path: Path, text: str) -> list[dict[Any, Any]]:
     """Spreadsheets part cells by semicolons where numbers have decimal commas: what a header without commas
     holds parts them, a semicolon or a tab."""
-    header = text.partition("\n")[0]
+    header = _first_record(text)
     separator = next((mark for mark in ",;\t" if mark in header), ",")
     return _delimited(path, text, separator=separator, quoted=True)
+
+
+def _first_record(text: str) -> str:
+    """The header, in whose quoted names lines may break; the first line where quotes do not pair up."""
+    start = quotes = 0
+    while (end := text.find("\n", start)) >= 0:
+        quotes += text.count('"', start, end)
+        if quotes % 2 == 0:
+            return text[:end]
+        start = end + 1
+    return text.partition("\n")[0]
+
+
+def _plain_name(name: str) -> str:
+    """The name of a column on one line: forms write their questions as names, with line breaks."""
+    return " ".join(name.split())
 
 
 def _read_tsv(path: Path, text: str) -> list[dict[Any, Any]]:
@@ -151,7 +174,7 @@ def _delimited(path: Path, text: str, *, separator: str, quoted: bool) -> list[d
     with _cells_of_any_length():
         reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, **options)
         try:
-            header = [name.strip() for name in reader.fieldnames or ()]
+            header = [_plain_name(name) for name in reader.fieldnames or ()]
             _refuse_other_separator(path, header, separator=separator)
             _refuse_repeated(header, source=str(path))
             reader.fieldnames = header
@@ -261,7 +284,7 @@ def _read_workbook(path: Path, sheet: str | None) -> list[dict[str, Any]]:
     name, lines = sheet_lines(path, sheet)
     if not lines:
         return []
-    header = ["" if value is None else str(value).strip() for value in lines[0]]
+    header = ["" if value is None else _plain_name(str(value)) for value in lines[0]]
     columns = [place for place, title in enumerate(header) if title]
     _refuse_repeated([header[place] for place in columns], source=f"{path}, sheet '{name}'")
     return [{header[place]: line[place] for place in columns} for line in lines[1:]]

@@ -108,6 +108,8 @@ def test_a_table_that_cannot_be_read_is_named(write: Write, name: str, text: str
         ("\ufeffq;a\n1;2\n", {"q": "1", "a": "2"}),
         ("q\ta\n1,5\t2;3\n", {"q": "1,5", "a": "2;3"}),
         ("q,a;b\n1,2;3\n", {"q": "1", "a;b": "2;3"}),
+        ('"What do\r\nyou want?";"Which\nteam?"\n1;2\n', {"What do you want?": "1", "Which team?": "2"}),
+        ('5" or more,a\n1,2\n', {'5" or more': "1", "a": "2"}),
     ],
 )
 def test_a_csv_file_of_semicolons_or_tabs_is_read(write: Write, text: str, cells: dict[str, str]) -> None:
@@ -156,6 +158,13 @@ def test_a_table_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes("q,a\ncafé,1\n".encode("latin-1"))
     with pytest.raises(UserError, match="not UTF-8"):
         read_table(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_a_spreadsheet_s_unicode_text_is_read(tmp_path: Path, encoding: str) -> None:
+    mark = "" if encoding == "utf-16" else "\ufeff"
+    (tmp_path / "t.csv").write_bytes(f"{mark}q,a\ncafé,1\n".encode(encoding))
+    assert read_table(tmp_path / "t.csv") == [{"q": "café", "a": "1"}]
 
 
 def table(write: Write, count: int, *, name: str = "t.csv") -> Path:
