@@ -81,7 +81,7 @@ def _told(targets: Sequence[str], filled: Sequence[str], place_of: PlaceOf) -> A
         return json_answer(filled)
     numbers = find_number_cells(filled)
     if are_labels(filled, numbers=numbers is not None):
-        return replace(_label(filled), remarks=_once(targets, place_of))
+        return replace(_label(filled), remarks=(*_once(targets, place_of), *_in_other_case(filled)))
     if numbers is not None:
         return quantity_answer(filled, numbers) if are_measured(numbers) else number_answer(filled, numbers)
     dates = find_date_cells(filled)
@@ -130,6 +130,22 @@ def _once(targets: Sequence[str], place_of: PlaceOf) -> tuple[str, ...]:
     return (
         f"{len(rare):,} of {len(counts) - ('' in counts):,} labels {stand}: "
         f"{_listed(targets, rare, place_of)}; correct or remove what is misspelt",
+    )
+
+
+def _in_other_case(targets: Sequence[str]) -> tuple[str, ...]:
+    """Labels that people may have meant as one."""
+    spellings: dict[str, list[str]] = {}
+    for target in sorted(set(targets)):
+        spellings.setdefault(target.casefold(), []).append(target)
+    alike = [labels for labels in spellings.values() if len(labels) > 1]
+    if not alike:
+        return ()
+    named = ", ".join(" and ".join(f"{label[:40]!r}" for label in labels) for labels in alike[:TOLD])
+    more = f" and {len(alike) - TOLD:,} more" if len(alike) > TOLD else ""
+    return (
+        f"labels that differ in upper and lower case alone count as different: {named}{more}; write each "
+        "label in one way if that is not meant",
     )
 
 

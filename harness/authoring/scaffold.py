@@ -121,7 +121,7 @@ def _columns(
         return Columns(("text",), "label", None)
     if not input_column or target_column is None:
         raise UserError(
-            f"--from {source} needs --input COLUMN and --target COLUMN, the columns of questions and of "
+            f"{source} needs --input COLUMN and --target COLUMN, the columns of questions and of "
             f"answers{_columns_of(source, sheet)}"
         )
     inputs = (input_column,) if isinstance(input_column, str) else tuple(input_column)

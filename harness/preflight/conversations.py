@@ -70,7 +70,7 @@ def _tools(task: str, rendered: Sequence[Rendered], encoder: PromptEncoder) -> I
             severity="warn",
             fact="tools",
             task=task,
-            sentence=f"the chat template {', '.join(AS_TEXT[lack] for lack in form.lacks)}: functions are "
+            sentence=f"the chat template {' and '.join(AS_TEXT[lack] for lack in form.lacks)}: functions are "
             "listed in the system line instead, calls written as <tool_call> with JSON, and results as a "
             "user's turn; a template with tools would show the model what it may have been trained on",
         )

@@ -113,6 +113,13 @@ def test_a_few_misspelt_labels_leave_labels_and_are_named(misspelt: list[str], s
     assert [remark.startswith(says or "") for remark in kind.remarks] == [True] * bool(says)
 
 
+def test_labels_that_differ_in_case_alone_are_named() -> None:
+    (remark,) = answer_kind(["Yes", "yes", "No", "no", "maybe"] * 20).remarks
+    assert remark.startswith(
+        "labels that differ in upper and lower case alone count as different: 'No' and 'no', 'Yes'"
+    )
+
+
 def test_texts_that_hardly_recur_are_no_labels() -> None:
     assert answer_kind(["yes"] * 90 + [f"answer number {number}" for number in range(10)]).shape == "text"
 

@@ -49,7 +49,7 @@ def test_a_template_without_tools_is_told_what_stands_in_for_it() -> None:
     (remark,) = remarks(TEMPLATE, CALLING)
     assert (remark.severity, remark.fact, remark.task) == ("warn", "tools", "lamps")
     assert remark.sentence.startswith(
-        "the chat template lists no functions, writes no tool calls that can be read back: functions are "
+        "the chat template lists no functions and writes no tool calls that can be read back: functions are "
         "listed in the system line instead"
     )
     assert remarks(TEMPLATE, CALLING, chat=False) == []
